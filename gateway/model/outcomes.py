@@ -1,0 +1,53 @@
+"""What a stage says became of one delivery; the queue turns it into rows.
+
+A stage returns data and writes nothing itself: Advance | RetryLater | Hold | Bury.
+"""
+
+from dataclasses import dataclass, field
+
+from gateway.model.states import State
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """One thing whose change wakes a hold: kind `person`, `account`, `course`, `unit`, `policy` or `temis`."""
+
+    kind: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """The stage is done; the delivery goes on to `state`."""
+
+    state: State
+    cause: str = "verified"
+
+
+@dataclass(frozen=True, slots=True)
+class RetryLater:
+    """Not now. `own_fault` says whether the record itself is to blame: only then a try is burnt."""
+
+    code: str
+    delay_ms: int | None = None  # None: the retry schedule decides
+    own_fault: bool = False
+    outcome_unknown: bool = False  # sent, and no answer says what became of it
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Waits for a change outside. Woken by any of `waits`, and looked at again on the recheck schedule."""
+
+    reason: str
+    owner: str
+    waits: tuple[Wait, ...] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True)
+class Bury:
+    """Never again by itself: the reason stays, an operator may replay."""
+
+    reason: str
+
+
+Outcome = Advance | RetryLater | Hold | Bury
