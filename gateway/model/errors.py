@@ -9,7 +9,7 @@ GatewayError
 ├── Overloaded              503 with Retry-After; the sender tries again
 ├── StorageBusy             the transaction is run again
 ├── LeaseLost               the worker's result is kept as a late attempt, the state is left alone
-├── KeyMissing              a row names a key that is not in the keys file; the work waits, an operator is told
+├── KeyMissing              a row names a key that the keys file lacks; the work waits, an operator is told
 └── UpstreamError           a call to an outside system did not bring an answer we can use
     ├── NotSent             nothing left this machine (DNS, connect, TLS): safe to send again
     ├── Unanswered          sent, no answer (timeout, reset): outcome unknown, read back first
@@ -121,7 +121,12 @@ class Throttled(UpstreamError):
     code = "upstream.throttled"
 
     def __init__(
-        self, message: str, *, status: int | None = None, excerpt: bytes = b"", retry_after_s: float | None = None
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        excerpt: bytes = b"",
+        retry_after_s: float | None = None,
     ) -> None:
         super().__init__(message, status=status, excerpt=excerpt)
         self.retry_after_s = retry_after_s

@@ -3,6 +3,8 @@
 from enum import StrEnum
 from typing import Self
 
+from pydantic import Field
+
 from gateway.model.completion import Frozen
 
 
@@ -20,7 +22,9 @@ class Finding(Frozen):
 
     code: str
     effect: Effect
-    detail: dict[str, str | int] = {}  # fillers for the reason's text: {"n": 9}; no personal values
+    detail: dict[str, str | int] = Field(
+        default_factory=dict
+    )  # fillers for the reason's text: {"n": 9}; no personal values
 
     @classmethod
     def supports(cls, code: str, **detail: str | int) -> Self:
