@@ -1,0 +1,265 @@
+"""Arrivals of many requests -> one commit -> receipts. 202 is answered only after that commit.
+
+One task owns the transaction (group commit): while it commits, requests gather and form the next group.
+"""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import insert
+
+from gateway.model.clock import Clock, day_number
+from gateway.model.errors import Overloaded
+from gateway.queue import records
+from gateway.queue.attempts import note
+from gateway.queue.delivery import Arrival, Receipt, ReceiptStatus, SetAside
+from gateway.storage import tables
+from gateway.storage.engine import Database, Tx
+
+GROUP_ROWS = 1_000  # a write transaction stays short for the other process on the same file
+
+INSERT = """
+INSERT INTO deliveries (vendor_id, event_id, revision, kind, digest, received_at_ms, day, lane, state,
+                        due_at_ms, changed_at_ms)
+SELECT x.vendor_id, x.event_id, x.revision, 'completion', x.digest, :now, :day, x.lane, 'accepted', :now, :now
+FROM {x} WHERE true
+ON CONFLICT DO NOTHING
+RETURNING id, vendor_id, event_id, revision"""
+
+KNOWN = """
+SELECT d.id, d.vendor_id, d.event_id, d.revision, d.digest
+FROM {x} JOIN deliveries d ON d.vendor_id = x.vendor_id AND d.event_id = x.event_id
+WHERE d.kind = 'completion'"""
+
+# Older revisions that TEMIS cannot have seen; one that may be on its way is left to the deliver stage.
+REPLACE = """
+UPDATE deliveries SET state = 'voided', reason = 'replaced', superseded_by = x.id, due_at_ms = NULL,
+       fence = fence + 1, changed_at_ms = :now
+FROM {x}
+WHERE deliveries.vendor_id = x.vendor_id AND deliveries.event_id = x.event_id
+  AND deliveries.revision < x.revision AND deliveries.kind = 'completion'
+  AND (deliveries.state IN ('accepted', 'held', 'dead')
+       OR (deliveries.state = 'verified' AND deliveries.unknown_since_ms IS NULL)
+       OR (deliveries.state = 'voided' AND deliveries.reason = 'superseded'))
+RETURNING deliveries.id, deliveries.record_id"""
+
+
+@dataclass(slots=True)
+class _Request:
+    arrivals: Sequence[Arrival]
+    asides: Sequence[SetAside]
+    since_ms: int
+    done: asyncio.Future[list[Receipt]]
+
+
+class Acceptor:
+    """Takes arrivals from any number of requests and commits them in groups."""
+
+    def __init__(self, db: Database, clock: Clock, *, max_wait_ms: int = 2_000) -> None:
+        self._db = db
+        self._clock = clock
+        self._max_wait_ms = max_wait_ms
+        self._waiting: deque[_Request] = deque()
+        self._committer: asyncio.Task[None] | None = None
+
+    async def accept(self, arrivals: Sequence[Arrival], asides: Sequence[SetAside] = ()) -> list[Receipt]:
+        """Stores everything durably. Returns: one receipt per arrival, in the order given.
+
+        Raises: Overloaded when requests wait longer than `max_wait_ms` (nothing of this one is stored);
+        StorageBusy when the database did not take it.
+        """
+        now = self._clock.now_ms()
+        if self._waiting and now - self._waiting[0].since_ms > self._max_wait_ms:
+            raise Overloaded("the gateway is storing as fast as it can")
+        request = _Request(arrivals, asides, now, asyncio.get_running_loop().create_future())
+        self._waiting.append(request)
+        if self._committer is None or self._committer.done():
+            self._committer = asyncio.create_task(self._commit_waiting())
+        # A caller that goes away must not cancel the commit that others share.
+        return await asyncio.shield(request.done)
+
+    async def drain(self) -> None:
+        """Waits until every accepted request is committed."""
+        if self._committer is not None:
+            await self._committer
+
+    async def _commit_waiting(self) -> None:
+        while self._waiting:
+            group = [self._waiting.popleft()]
+            rows = len(group[0].arrivals) + len(group[0].asides)
+            while self._waiting:
+                rows += len(self._waiting[0].arrivals) + len(self._waiting[0].asides)
+                if rows > GROUP_ROWS:
+                    break
+                group.append(self._waiting.popleft())
+            try:
+                await self._commit(group)
+            except Exception:
+                for request in group:  # one bad request must not fail the others: each alone
+                    try:
+                        await self._commit([request])
+                    except Exception as error:  # handed to the request that caused it
+                        if not request.done.done():
+                            request.done.set_exception(error)
+
+    async def _commit(self, group: list[_Request]) -> None:
+        arrivals = [arrival for request in group for arrival in request.arrivals]
+        asides = [aside for request in group for aside in request.asides]
+        now = self._clock.now_ms()
+        receipts = await self._db.write(lambda tx: store(tx, arrivals, asides, now))
+        start = 0
+        for request in group:
+            end = start + len(request.arrivals)
+            if not request.done.done():
+                request.done.set_result(receipts[start:end])
+            start = end
+
+
+async def store(tx: Tx, arrivals: Sequence[Arrival], asides: Sequence[SetAside], now: int) -> list[Receipt]:
+    """Writes arrivals, payloads, what is set aside and the ledger. Returns: one receipt per arrival."""
+    receipts: dict[int, Receipt] = {}
+    fresh: dict[tuple[int, str, int], int] = {}  # key -> index of the first arrival with it
+    if arrivals:
+        known = await _known(tx, arrivals)
+        for i, a in enumerate(arrivals):
+            receipt = _judge(a, known.get((a.vendor_id, a.event_id), {}))
+            if receipt is None and fresh.setdefault((a.vendor_id, a.event_id, a.revision), i) == i:
+                continue
+            if receipt is not None:
+                receipts[i] = receipt
+        inserted = await _insert(tx, [arrivals[i] for i in fresh.values()], now)
+        if len(inserted) < len(fresh):  # another process stored the same event between our two statements
+            known = await _known(tx, arrivals)
+        await tx.insert_many(
+            insert(tables.payloads),
+            [{"delivery_id": id_, "body": arrivals[fresh[key]].body} for key, id_ in inserted.items()],
+        )
+        corrected = await _replace_older(tx, arrivals, fresh, inserted, known, now)
+        for i, a in enumerate(arrivals):
+            if i in receipts:
+                continue
+            key = (a.vendor_id, a.event_id, a.revision)
+            if key in inserted and fresh[key] == i:
+                status = ReceiptStatus.CORRECTED if key in corrected else ReceiptStatus.ACCEPTED
+                receipts[i] = Receipt(status, inserted[key])
+            elif key in inserted:  # the same key twice in one group
+                same = arrivals[fresh[key]].digest == a.digest
+                receipts[i] = Receipt(
+                    ReceiptStatus.DUPLICATE if same else ReceiptStatus.CONFLICT, inserted[key]
+                )
+            else:
+                receipts[i] = _judge(a, known[a.vendor_id, a.event_id]) or Receipt(ReceiptStatus.STALE, None)
+    kept = [*asides, *_kept(arrivals, receipts)]
+    await tx.insert_many(
+        insert(tables.quarantine),
+        [
+            {
+                "vendor_id": k.vendor_id,
+                "at_ms": now,
+                "kind": k.kind,
+                "event_id": k.event_id,
+                "faults": k.faults,
+                "body_sealed": k.body,
+            }
+            for k in kept
+        ],
+    )
+    await _write_ledger(tx, arrivals, receipts, asides, now)
+    return [receipts[i] for i in range(len(arrivals))]
+
+
+Known = dict[tuple[int, str], dict[int, tuple[int, bytes]]]  # (vendor, event) -> revision -> (id, digest)
+
+
+async def _known(tx: Tx, arrivals: Sequence[Arrival]) -> Known:
+    x = tx.json_rows(("vendor_id", "int"), ("event_id", "text"))
+    keys = sorted({(a.vendor_id, a.event_id) for a in arrivals})
+    known: Known = {}
+    for row in await tx.rows(KNOWN.format(x=x), rows=tx.pack(keys)):
+        known.setdefault((row.vendor_id, row.event_id), {})[row.revision] = (row.id, row.digest)
+    return known
+
+
+def _judge(arrival: Arrival, revisions: dict[int, tuple[int, bytes]]) -> Receipt | None:
+    """The receipt of an arrival whose event is known already; None when it is to be stored."""
+    if arrival.revision in revisions:
+        id_, digest = revisions[arrival.revision]
+        same = digest == arrival.digest
+        return Receipt(ReceiptStatus.DUPLICATE if same else ReceiptStatus.CONFLICT, id_)
+    newer = [revision for revision in revisions if revision > arrival.revision]
+    return Receipt(ReceiptStatus.STALE, revisions[max(newer)][0]) if newer else None
+
+
+async def _insert(tx: Tx, fresh: list[Arrival], now: int) -> dict[tuple[int, str, int], int]:
+    if not fresh:
+        return {}
+    x = tx.json_rows(
+        ("vendor_id", "int"), ("event_id", "text"), ("revision", "int"), ("digest", "blob"), ("lane", "int")
+    )
+    # Sorted, so that two processes storing overlapping batches lock in the same order (PostgreSQL deadlocks).
+    cells = sorted((a.vendor_id, a.event_id, a.revision, a.digest, a.lane) for a in fresh)
+    found = await tx.rows(INSERT.format(x=x), rows=tx.pack(cells), now=now, day=day_number(now))
+    return {(row.vendor_id, row.event_id, row.revision): row.id for row in found}
+
+
+async def _replace_older(
+    tx: Tx,
+    arrivals: Sequence[Arrival],
+    fresh: dict[tuple[int, str, int], int],
+    inserted: dict[tuple[int, str, int], int],
+    known: Known,
+    now: int,
+) -> set[tuple[int, str, int]]:
+    """Voids older revisions that were not sent. Returns: keys of arrivals that correct something."""
+    highest: dict[tuple[int, str], int] = {}
+    for vendor_id, event_id, revision in inserted:
+        highest[vendor_id, event_id] = max(revision, highest.get((vendor_id, event_id), 0))
+    corrected = {
+        key
+        for key in inserted
+        if any(revision < key[2] for revision in known.get(key[:2], ()))
+        or any(other[:2] == key[:2] and other[2] < key[2] for other in fresh if len(fresh) > len(highest))
+    }
+    if corrected:
+        x = tx.json_rows(("id", "int"), ("vendor_id", "int"), ("event_id", "text"), ("revision", "int"))
+        cells = sorted((inserted[key], *key) for key in corrected if key[2] == highest[key[:2]])
+        voided = await tx.rows(REPLACE.format(x=x), rows=tx.pack(cells), now=now)
+        await note(tx, [row.id for row in voided], "receive", "replaced", "voided", now)
+        await records.settle(tx, {row.record_id for row in voided if row.record_id is not None}, now)
+    return corrected
+
+
+def _kept(arrivals: Sequence[Arrival], receipts: dict[int, Receipt]) -> list[SetAside]:
+    return [
+        SetAside(a.vendor_id, receipts[i].status.value, a.event_id, "[]", a.body)
+        for i, a in enumerate(arrivals)
+        if receipts[i].status in (ReceiptStatus.CONFLICT, ReceiptStatus.STALE)
+    ]
+
+
+async def _write_ledger(
+    tx: Tx,
+    arrivals: Sequence[Arrival],
+    receipts: dict[int, Receipt],
+    asides: Sequence[SetAside],
+    now: int,
+) -> None:
+    taken = {ReceiptStatus.ACCEPTED: "received", ReceiptStatus.CORRECTED: "received"}
+    counts: Counter[tuple[int, str]] = Counter(
+        (a.vendor_id, taken.get(receipts[i].status, receipts[i].status.value)) for i, a in enumerate(arrivals)
+    )
+    counts.update((aside.vendor_id, aside.kind) for aside in asides)
+    await add_to_ledger(tx, counts, now)
+
+
+async def add_to_ledger(tx: Tx, counts: Counter[tuple[int, str]], now: int) -> None:
+    """Appends (vendor_id, kind) counts to the intake ledger of today."""
+    await tx.insert_many(
+        insert(tables.intake),
+        [
+            {"vendor_id": vendor_id, "day": day_number(now), "kind": kind, "n": n, "at_ms": now}
+            for (vendor_id, kind), n in sorted(counts.items())
+        ],
+    )

@@ -1,0 +1,133 @@
+"""Claiming due rows: a visibility timeout with a fence, lane by lane.
+
+A claim moves `due_at_ms` ahead by the lease, so a crash makes the row due again by itself. The deliver
+claim also marks the outcome unknown in the same statement: whatever happens next, the row is read back
+before it is sent again.
+"""
+
+from collections.abc import Sequence
+
+from gateway.model.clock import Clock
+from gateway.model.states import Kind, State
+from gateway.queue.delivery import Delivery
+from gateway.queue.lanes import SUSPECT
+from gateway.queue.retry import MAX_UNRECORDED_CLAIMS
+from gateway.storage.engine import Database, Tx
+
+# A row whose worker died again and again moves to the lane where rows are claimed one at a time.
+_SET = f"""due_at_ms = :until, fence = fence + 1, claims = claims + 1,
+    lane = CASE WHEN claims + 1 >= {MAX_UNRECORDED_CLAIMS} THEN {SUSPECT} ELSE lane END{{extra}}"""
+_PICK = """SELECT id FROM deliveries
+    WHERE state = :state AND lane = :lane AND due_at_ms <= :now ORDER BY due_at_ms, id LIMIT :limit"""
+_COLUMNS = ", ".join(
+    f"deliveries.{name}"
+    for name in (
+        "id",
+        "vendor_id",
+        "event_id",
+        "revision",
+        "kind",
+        "state",
+        "lane",
+        "fence",
+        "tries",
+        "claims",
+        "unknown_since_ms",
+        "person_id",
+        "record_id",
+        "received_at_ms",
+        "due_at_ms",
+    )
+)
+CLAIM = {
+    "sqlite": f"UPDATE deliveries SET {_SET} WHERE id IN ({_PICK}) RETURNING {_COLUMNS}",
+    # MATERIALIZED: a LIMIT inside IN (…) may be planned so that more rows are locked than asked for.
+    "postgresql": f"""WITH due AS MATERIALIZED ({_PICK} FOR UPDATE SKIP LOCKED)
+    UPDATE deliveries SET {_SET} FROM due WHERE deliveries.id = due.id RETURNING {_COLUMNS}""",
+}
+_MARK_UNKNOWN = ", unknown_since_ms = COALESCE(unknown_since_ms, :now)"
+
+DUE_LANES = """
+SELECT x.lane FROM {x} WHERE EXISTS (
+    SELECT 1 FROM deliveries d WHERE d.state = :state AND d.lane = x.lane AND d.due_at_ms <= :now)"""
+
+
+async def claim_in(tx: Tx, state: State, lane: int, *, now: int, limit: int, lease_ms: int) -> list[Delivery]:
+    """Leases up to `limit` due rows of one lane. Returns: deliveries ordered by (received, id)."""
+    extra = _MARK_UNKNOWN if state is State.VERIFIED else ""
+    found = await tx.rows(
+        CLAIM[tx.dialect].format(extra=extra),
+        state=state.value,
+        lane=lane,
+        now=now,
+        until=now + lease_ms,
+        limit=limit,
+    )
+    claimed = [
+        Delivery(
+            id=row.id,
+            vendor_id=row.vendor_id,
+            event_id=row.event_id,
+            revision=row.revision,
+            kind=Kind(row.kind),
+            state=State(row.state),
+            lane=row.lane,
+            fence=row.fence,
+            tries=row.tries,
+            claims=row.claims,
+            was_unknown=row.unknown_since_ms is not None and row.unknown_since_ms != now,
+            person_id=row.person_id,
+            record_id=row.record_id,
+            received_at_ms=row.received_at_ms,
+        )
+        for row in found
+    ]
+    claimed.sort(key=lambda d: (d.received_at_ms, d.id))  # RETURNING has no order
+    return claimed
+
+
+async def claim(
+    db: Database, clock: Clock, state: State, lane: int, *, limit: int, lease_ms: int
+) -> list[Delivery]:
+    """Leases up to `limit` due deliveries in `state` and `lane`; one at a time in the suspect lane.
+
+    Each claim raises `fence`, which `record` must match: a worker whose lease ran out can no longer write.
+
+    Returns: 0..limit deliveries ordered by (received_at_ms, id).
+    Raises: StorageBusy when the database did not take the transaction.
+    """
+    if lane == SUSPECT:
+        limit = 1
+    return await db.write(
+        lambda tx: claim_in(tx, state, lane, now=clock.now_ms(), limit=limit, lease_ms=lease_ms)
+    )
+
+
+async def due_lanes(db: Database, clock: Clock, state: State, lanes: Sequence[int]) -> list[int]:
+    """Those of `lanes` in which at least one row of `state` is due, in the order given. Writes nothing."""
+    async with db.read() as tx:
+        x = tx.json_rows(("lane", "int"))
+        found = await tx.rows(
+            DUE_LANES.format(x=x),
+            rows=tx.pack([(lane,) for lane in lanes]),
+            state=state.value,
+            now=clock.now_ms(),
+        )
+    due = {row.lane for row in found}
+    return [lane for lane in lanes if lane in due]
+
+
+async def renew(db: Database, clock: Clock, deliveries: Sequence[Delivery], lease_ms: int) -> None:
+    """Moves the lease of rows that are still ours ahead; before each call of a bisection."""
+    until = clock.now_ms() + lease_ms
+
+    async def extend(tx: Tx) -> None:
+        x = tx.json_rows(("id", "int"), ("fence", "int"))
+        await tx.run(
+            f"UPDATE deliveries SET due_at_ms = :until FROM {x} "
+            "WHERE deliveries.id = x.id AND deliveries.fence = x.fence",
+            rows=tx.pack(sorted((d.id, d.fence) for d in deliveries)),
+            until=until,
+        )
+
+    await db.write(extend)

