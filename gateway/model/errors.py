@@ -10,6 +10,7 @@ GatewayError
 ├── StorageBusy             the transaction is run again
 ├── LeaseLost               the worker's result is kept as a late attempt, the state is left alone
 ├── KeyMissing              a row names a key that the keys file lacks; the work waits, an operator is told
+├── SealBroken              a sealed value was changed or moved: the work waits, an operator is told
 └── UpstreamError           a call to an outside system did not bring an answer we can use
     ├── NotSent             nothing left this machine (DNS, connect, TLS): safe to send again
     ├── Unanswered          sent, no answer (timeout, reset): outcome unknown, read back first
@@ -95,6 +96,10 @@ class LeaseLost(GatewayError):
 
 class KeyMissing(GatewayError):
     code = "keys.missing"
+
+
+class SealBroken(GatewayError):
+    code = "seal.broken"
 
 
 class UpstreamError(GatewayError):

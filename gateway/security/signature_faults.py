@@ -1,0 +1,93 @@
+"""Why a signature did not match: tried by signing what the sender may have signed by mistake.
+
+Only someone who holds the secret can produce any of these, so telling which one it was gives nothing away; none
+is ever accepted. The search is bounded, since anybody may send a wrong signature.
+"""
+
+import base64
+import hmac
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from gateway.model.errors import SignatureRefused
+
+MAX_BODY_BYTES = 16 * 1024  # larger bodies get the general answer: guessing would cost more than checking
+MAX_SIGNATURES = 4
+
+_FORMS: tuple[dict[str, Any], ...] = ({"separators": (",", ":")}, {}, {"indent": 2}, {"indent": 4})
+
+
+def diagnose(
+    keys: Sequence[bytes], expired: Sequence[bytes], prefix: bytes, signatures: Sequence[bytes], body: bytes
+) -> SignatureRefused:
+    """The most exact refusal we can give. `prefix` is `{id}.{timestamp}.`; `signatures` are base64 texts."""
+    sent = signatures[:MAX_SIGNATURES]
+    if any(_is_sent(sent, key, prefix + body) for key in expired):
+        return SignatureRefused("signature.expired_key", "signed with a secret that has expired")
+    if not keys:
+        return SignatureRefused("signature.unknown_key", "this vendor has no live secret: ask for a new one")
+    if len(body) <= MAX_BODY_BYTES:
+        for key in keys:
+            for what, recipe_key, content in _recipes(key, prefix, body):
+                if _is_sent(sent, recipe_key, content):
+                    return SignatureRefused("signature.wrong_recipe", f"the secret is right, but {what}")
+            if _is_hex_sent(sent, key, prefix + body):
+                return SignatureRefused(
+                    "signature.wrong_recipe", "the secret is right, but the signature is hex, not base64"
+                )
+        for what, variant in _variants(body):
+            if variant != body and any(_is_sent(sent, key, prefix + variant) for key in keys):
+                return SignatureRefused(
+                    "signature.body_changed",
+                    f"the secret is right, but the body arrived changed ({what}): sign the bytes that are sent",
+                )
+    return SignatureRefused(
+        "signature.no_match",
+        "no live secret of this vendor gives this signature: either it was made with another secret, "
+        "or id, timestamp or body were changed after signing",
+    )
+
+
+def _recipes(key: bytes, prefix: bytes, body: bytes) -> Iterator[tuple[str, bytes, bytes]]:
+    """(what was done, key used, text signed)."""
+    text = base64.b64encode(key)
+    yield "its text was used as the key: decode the base64 after whsec_ first", b"whsec_" + text, prefix + body
+    yield "its text was used as the key: decode the base64 after whsec_ first", text, prefix + body
+    yield "only the body was signed: sign `{id}.{timestamp}.{body}`", key, body
+    yield "the id was not signed: sign `{id}.{timestamp}.{body}`", key, prefix.split(b".", 1)[1] + body
+
+
+def _variants(body: bytes) -> Iterator[tuple[str, bytes]]:
+    """(what happened on the way, the body that may have been signed)."""
+    yield "nothing was signed as the body", b""
+    yield "white space at an end", body.strip()
+    yield "a line end was cut off", body + b"\n"
+    yield "a line end was cut off", body + b"\r\n"
+    lines = body.replace(b"\r\n", b"\n")
+    yield "line ends", lines
+    yield "line ends", lines.replace(b"\n", b"\r\n")
+    yield "a byte order mark", body.removeprefix(b"\xef\xbb\xbf")
+    yield "a byte order mark", b"\xef\xbb\xbf" + body
+    try:
+        item = json.loads(body)
+    except (ValueError, RecursionError):
+        return
+    for ascii_only in (False, True):
+        for sort in (False, True):
+            for form in _FORMS:
+                try:
+                    text = json.dumps(item, ensure_ascii=ascii_only, sort_keys=sort, **form)
+                    yield "the JSON was written again", text.encode()
+                except (ValueError, RecursionError):  # a lone surrogate, or nested too deeply
+                    continue
+
+
+def _is_sent(sent: Sequence[bytes], key: bytes, content: bytes) -> bool:
+    expected = base64.b64encode(hmac.digest(key, content, "sha256"))
+    return any(hmac.compare_digest(expected, signature) for signature in sent)
+
+
+def _is_hex_sent(sent: Sequence[bytes], key: bytes, content: bytes) -> bool:
+    expected = hmac.digest(key, content, "sha256").hex().encode()
+    return any(hmac.compare_digest(expected, signature.lower()) for signature in sent)
