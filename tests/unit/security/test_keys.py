@@ -70,7 +70,7 @@ def test_a_read_only_file_is_accepted(path):
 def test_a_folder_is_refused(path):
     """A mount that became a folder is told as such."""
     path.mkdir(mode=0o700)
-    with pytest.raises(ConfigError, match="keys.json"):
+    with pytest.raises(ConfigError, match="Is a directory"):
         KeyRing.load(path)
 
 
