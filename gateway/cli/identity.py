@@ -1,0 +1,75 @@
+"""`gateway identity`: checking and explaining identifiers."""
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.cli.output import Invocation, Json, invocation
+
+APP = typer.Typer(help="Check and explain identifiers.")
+
+
+@APP.callback()
+def identity() -> None:
+    """Check and explain identifiers."""  # with a callback, a group of one command is still a group
+
+
+@APP.command()
+def check(
+    ctx: typer.Context,
+    roster: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="CSV of the people on file.")],
+    claims: Annotated[typer.FileBinaryRead, typer.Option(help="NDJSON, one claim a line; - is stdin.")],
+    json: Json = False,
+) -> None:
+    """Judge claims against a roster file, offline and without side effects; --json prints a line for each."""
+    from gateway.identity.offline import check as check_lines
+    from gateway.identity.policy import load
+    from gateway.identity.roster import Roster
+    from gateway.model.clock import SystemClock, local_date
+
+    run = invocation(ctx)
+    with roster.open(encoding="utf-8-sig", newline="") as file:
+        people = Roster(file)
+    for fault in people.faults:
+        sys.stderr.write(f"{roster}: {fault}\n")
+    counts: Counter[str] = Counter()
+    for result in check_lines(claims, people, load(), local_date(SystemClock().now_ms())):
+        counts[_outcome(result)] += 1
+        if json:
+            sys.stdout.write(_line(result))
+    if not json:
+        _report(run, counts)
+
+
+def _outcome(result: dict[str, object]) -> str:
+    return str(result.get("reason") or result.get("verdict") or "error")
+
+
+def _line(result: dict[str, object]) -> str:
+    import json
+
+    # An id may hold a lone surrogate (JSON allows "\ud800"), which UTF-8 cannot carry: then as it was escaped.
+    return json.dumps(result, ensure_ascii=False).encode("utf-8", "backslashreplace").decode() + "\n"
+
+
+def _report(run: Invocation, counts: Counter[str]) -> None:
+    """Totals, then one row for each cause, the most frequent first, with who acts and the next step."""
+    from gateway.model.reasons import OWNERS, REASONS, explain, owner_of
+
+    out = run.output()
+    held = {code: count for code, count in counts.most_common() if code in REASONS}
+    totals = {"verified": counts["verified"], "held": sum(held.values()), "errors": counts["error"]}
+    out.say("identity.check.totals", **totals)
+    rows = [
+        (count, code, OWNERS[owner_of(code)][run.lang], " ".join(explain(code, run.lang)))
+        for code, count in held.items()
+    ]
+    if rows:
+        columns = ("count", "code", "owner", "remedy")
+        out.table([f"identity.check.column.{name}" for name in columns], rows)
+
+
+__all__ = ["APP"]
