@@ -6,6 +6,7 @@ Keyed, because an unkeyed digest of so few possible values (a name, a date) coul
 import hmac
 import json
 from collections.abc import Iterable
+from functools import lru_cache
 
 import orjson
 
@@ -22,7 +23,7 @@ def content_digest(key: bytes, item: object, volatile: frozenset[str] = frozense
     Raises: PayloadInvalid when the item is nested deeper than 250 levels.
     """
     if volatile:
-        item = _without(item, [tuple(path.split(".")) for path in volatile])
+        item = _without(item, _split(volatile))
     try:
         text = orjson.dumps(item, option=orjson.OPT_SORT_KEYS)
     except TypeError:  # huge integers, lone surrogates, deep nesting: rare, and slower is good enough
@@ -35,6 +36,11 @@ def _rare(item: object) -> bytes:
         return orjson.dumps(item, option=orjson.OPT_SORT_KEYS)
     except TypeError:  # a lone surrogate, which only an escape can write
         return json.dumps(item, sort_keys=True, separators=(",", ":")).encode()
+
+
+@lru_cache
+def _split(volatile: frozenset[str]) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(path.split(".")) for path in volatile)
 
 
 def _without(item: object, paths: Iterable[tuple[str, ...]]) -> object:
