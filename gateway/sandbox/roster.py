@@ -78,7 +78,9 @@ def to_row(row: dict[str, str]) -> StaffRow:
 def _rows(reader: "csv.DictReader[str]", path: Path) -> Iterator[StaffRow]:
     found = tuple(reader.fieldnames or ())
     if sorted(found) != sorted(COLUMNS):
-        raise ConfigError(f"{path}: expected the columns {', '.join(COLUMNS)}; found {', '.join(found) or 'none'}")
+        raise ConfigError(
+            f"{path}: expected the columns {', '.join(COLUMNS)}; found {', '.join(found) or 'none'}"
+        )
     for row in reader:
         if None in row or None in row.values():
             raise ConfigError(f"{path}, line {reader.line_num}: not {len(COLUMNS)} columns")

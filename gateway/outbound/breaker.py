@@ -1,0 +1,133 @@
+"""When a destination may be called: a pure state machine over what its calls brought.
+
+closed ──5 failures in a row, or ≥ 70 % of ≥ 10 in 5 min──▶ open ──30 s──▶ probe ──success──▶ closed
+   └──our credentials refused──▶ paused ──60 s──▶ probe ──success──▶ closed
+A Throttled answer delays everything and counts as no failure where the destination named the delay.
+A pause by a person is none of this: it is a row of the destination and ends only by a person.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gateway.model.errors import CredentialsRefused, Throttled, UpstreamError
+
+
+class BreakerState(StrEnum):
+    """What a person sees of a destination."""
+
+    CLOSED = "closed"
+    DELAYED = "delayed"  # closed, and the destination asked us to wait
+    OPEN = "open"
+    PAUSED = "paused"  # our credentials were refused
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerLimits:
+    """Starting values from an open-source webhook gateway; see docs/outcomes.md."""
+
+    window_s: float = 300
+    least_calls: int = 10
+    failed_share: float = 0.7
+    in_a_row: int = 5
+    probe_s: float = 30
+    credentials_probe_s: float = 60
+    throttle_s: float = 10  # for a 429 that names no delay
+
+
+class Breaker:
+    """One destination. `now` is monotonic seconds. Not for several threads."""
+
+    def __init__(self, now: Callable[[], float], limits: BreakerLimits | None = None) -> None:
+        self._now = now
+        self._limits = limits or BreakerLimits()
+        self._tripped: BreakerState | None = None  # OPEN or PAUSED
+        self._calls: deque[tuple[float, bool]] = deque()  # (when, failed), the last window
+        self._failed = self._in_a_row = 0
+        self._not_before = float("-inf")  # asked for by the destination
+        self._probe_at = 0.0
+        self._probing = False
+
+    @property
+    def state(self) -> BreakerState:
+        if self._tripped is not None:
+            return self._tripped
+        return BreakerState.DELAYED if self._now() < self._not_before else BreakerState.CLOSED
+
+    @property
+    def is_probe(self) -> bool:
+        """Whether the call that was allowed last is a probe: better a small one."""
+        return self._probing
+
+    def allows(self) -> bool:
+        """Whether a call may start now. A yes while tripped is the one probe of its interval."""
+        now = self._now()
+        if now < self._not_before:
+            return False
+        if self._tripped is None:
+            return True
+        if now < self._probe_at:
+            return False
+        self._probing = True
+        self._probe_at = now + self._interval()  # also the way out when a prober dies without a word
+        return True
+
+    def wait_s(self) -> float:
+        """Seconds until a call may be allowed; 0 when one is allowed now."""
+        until = self._not_before if self._tripped is None else max(self._not_before, self._probe_at)
+        return max(0.0, until - self._now())
+
+    def record_success(self) -> bool:
+        """The destination answered. Returns: whether this closed the breaker, so that waiting rows are due."""
+        closed = self._tripped is not None
+        if closed:
+            self._tripped = None
+            self._probing = False
+            self._calls.clear()
+            self._failed = 0
+        self._in_a_row = 0
+        self._count(failed=False)
+        return closed
+
+    def record_failure(self, error: UpstreamError) -> bool:
+        """A call as a whole failed. Returns: whether this tripped the breaker or changed why it is tripped."""
+        now = self._now()
+        if isinstance(error, Throttled) and (error.retry_after_s is not None or error.status == 429):
+            asked_s = error.retry_after_s if error.retry_after_s is not None else self._limits.throttle_s
+            self._not_before = max(self._not_before, now + asked_s)
+            self._probing = False
+            return False
+        if isinstance(error, CredentialsRefused):
+            return self._trip(BreakerState.PAUSED)
+        self._in_a_row += 1
+        self._count(failed=True)
+        if self._tripped is not None or self._is_bad():
+            return self._trip(BreakerState.OPEN)
+        return False
+
+    def _trip(self, state: BreakerState) -> bool:
+        if self._tripped is not None and not self._probing:
+            return False  # a call that began before it tripped: the probe keeps its time
+        changed = state is not self._tripped
+        self._tripped = state
+        self._probing = False
+        self._probe_at = self._now() + self._interval()
+        return changed
+
+    def _interval(self) -> float:
+        paused = self._tripped is BreakerState.PAUSED
+        return self._limits.credentials_probe_s if paused else self._limits.probe_s
+
+    def _is_bad(self) -> bool:
+        if self._in_a_row >= self._limits.in_a_row:
+            return True
+        calls = len(self._calls)
+        return calls >= self._limits.least_calls and self._failed >= self._limits.failed_share * calls
+
+    def _count(self, *, failed: bool) -> None:
+        now = self._now()
+        self._calls.append((now, failed))
+        self._failed += failed
+        while self._calls[0][0] <= now - self._limits.window_s:
+            self._failed -= self._calls.popleft()[1]
