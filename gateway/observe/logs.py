@@ -4,6 +4,7 @@
 logging) take the same way.
 """
 
+import json as stdlib_json
 import logging
 import sys
 from collections.abc import MutableMapping
@@ -84,4 +85,7 @@ def _redact(_: WrappedLogger, __: str, event: EventDict) -> MutableMapping[str, 
 
 
 def _to_json(_: WrappedLogger, __: str, event: EventDict) -> str:
-    return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    try:
+        return orjson.dumps(event, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:  # a huge integer or a lone surrogate: a line is written all the same
+        return stdlib_json.dumps(event, default=str)

@@ -9,17 +9,21 @@ from gateway.model.errors import ConfigError
 
 
 def create(path: Path, content: bytes) -> None:
-    """Write a new file, whole or not at all, mode 0600. Raises: ConfigError, also when it exists."""
+    """Write a new file, whole or not at all, mode 0600, in a folder made when missing (0700).
+
+    Raises: ConfigError when it exists or cannot be written.
+    """
     try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         staged = _stage(path, content)
         try:
             os.link(staged, path)  # unlike rename, a link never replaces what is there
         finally:
             os.unlink(staged)
         _sync_folder(path)
-    except FileExistsError:
-        raise ConfigError(f"{path} exists already and is never overwritten") from None
     except OSError as error:
+        if path.exists():
+            raise ConfigError(f"{path} exists already and is never overwritten") from None
         raise ConfigError(f"{path} cannot be written: {error.strerror}") from None
 
 

@@ -39,10 +39,19 @@ def test_generate_never_overwrites(path):
     assert os.listdir(path.parent) == ["keys.json"]
 
 
-def test_generate_into_a_missing_folder_says_so(path):
+def test_generate_makes_its_folder_private(path):
+    """The default place in ~/.config may not exist yet; only its owner may look into it."""
+    deeper = path.parent / "config" / "keys.json"
+    made = KeyRing.generate(deeper)
+    assert KeyRing.load(deeper) == made
+    assert stat.S_IMODE(deeper.parent.stat().st_mode) == 0o700
+
+
+def test_generate_where_nothing_can_be_written_says_so(path):
     """A wrong GATEWAY_KEYS_FILE is a configuration error, not a traceback."""
+    path.write_text("a file, not a folder")
     with pytest.raises(ConfigError, match="cannot be written"):
-        KeyRing.generate(path.parent / "nowhere" / "keys.json")
+        KeyRing.generate(path / "keys.json")
 
 
 def test_a_missing_file_names_the_command_that_makes_one(path):
