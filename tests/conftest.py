@@ -7,6 +7,7 @@ from pathlib import Path
 
 os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="gateway-tests-"))  # else platformdirs warns
 
+import asyncpg
 import pytest
 
 import gateway  # noqa: F401 - binds the repaired SQLite before anything imports sqlite3
@@ -37,11 +38,15 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(params=ENGINES)
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An address of an empty database; every test that asks for it runs on both engines."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'gateway.db'}"
-    return str(request.getfixturevalue("postgres_url"))
+    url = str(request.getfixturevalue("postgres_url"))
+    connection = await asyncpg.connect(url)
+    await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    await connection.close()
+    return url
 
 
 @pytest.fixture
@@ -49,7 +54,6 @@ async def db(database_url: str) -> AsyncIterator[Database]:
     """An open, empty database with two vendors: 1 viettel (lane 101), 2 vnpt (lane 102)."""
     database = open_database(database_url)
     async with database.engine.begin() as connection:
-        await connection.run_sync(metadata.drop_all)
         await connection.run_sync(metadata.create_all)
 
     async def add_vendors(tx):

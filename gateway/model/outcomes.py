@@ -32,6 +32,7 @@ class RetryLater:
     delay_ms: int | None = None  # None: the retry schedule decides
     own_fault: bool = False
     outcome_unknown: bool = False  # sent, and no answer says what became of it
+    outrank: int | None = None  # the destination holds this revision: ours must rise above it
 
 
 @dataclass(frozen=True, slots=True)

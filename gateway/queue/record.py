@@ -13,7 +13,7 @@ from gateway.model.outcomes import Advance, Bury, Hold, RetryLater
 from gateway.model.states import Kind, State
 from gateway.queue import attempts, records, retry
 from gateway.queue.delivery import Delivery, Result
-from gateway.queue.lanes import SUSPECT, VENDOR
+from gateway.queue.lanes import INTERACTIVE, SUSPECT, VENDOR
 from gateway.queue.wake import lock_against_wakes
 from gateway.storage.engine import Database, Tx
 from gateway.storage.rows import Cell
@@ -22,7 +22,8 @@ UPDATE = f"""
 UPDATE deliveries SET
     state = x.state, due_at_ms = x.due, tries = x.tries, claims = 0, reason = x.reason, owner = x.owner,
     fence = deliveries.fence + 1, changed_at_ms = :now,
-    lane = CASE WHEN deliveries.lane = {SUSPECT} THEN {VENDOR} + deliveries.vendor_id ELSE deliveries.lane END,
+    lane = CASE WHEN deliveries.lane IN ({SUSPECT}, {INTERACTIVE}) THEN {VENDOR} + deliveries.vendor_id
+                ELSE deliveries.lane END,
     unknown_since_ms = CASE WHEN x.unknown = 1 THEN deliveries.unknown_since_ms END,
     person_id = COALESCE(x.person_id, deliveries.person_id), rank = COALESCE(x.rank, deliveries.rank),
     record_id = CASE WHEN x.leaves = 1 THEN NULL ELSE COALESCE(x.record_id, deliveries.record_id) END
@@ -97,6 +98,14 @@ async def record_in(
         now,
     )
     await records.acknowledge(tx, [a for a in acknowledged if a.delivery_id in kept], now)
+    await records.outrank(
+        tx,
+        [
+            (r.delivery.record_id, r.delivery.id, r.outcome.outrank)
+            for r in results
+            if isinstance(r.outcome, RetryLater) and r.outcome.outrank and r.delivery.record_id
+        ],
+    )
     await _settle(tx, [r for r in results if r.delivery.id in kept], record_ids, now)
     return {r.delivery.id for r in results} - kept
 
@@ -226,8 +235,10 @@ async def _settle(
             if d.record_id is not None and d.record_id != record_id:
                 touched.add(d.record_id)
         elif d.record_id is not None and d.kind is Kind.COMPLETION:
-            fell_out = isinstance(outcome, Bury | Hold) or (
-                isinstance(outcome, RetryLater) and outcome.own_fault
+            fell_out = (
+                isinstance(outcome, Bury | Hold)
+                or (isinstance(outcome, RetryLater) and outcome.own_fault)
+                or (isinstance(outcome, Advance) and outcome.state is State.VOIDED)
             )
             if fell_out:
                 touched.add(d.record_id)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from gateway.queue.attempts import note
 from gateway.queue.delivery import Target
-from gateway.storage.engine import Tx
+from gateway.storage.engine import Database, Tx
 from gateway.storage.rows import Cell
 
 
@@ -246,7 +246,61 @@ async def acknowledge(tx: Tx, answers: Sequence[Acknowledged], now: int) -> None
     if not answers:
         return
     x = tx.json_rows(("record_id", "int"), ("delivery_id", "int"), ("revision", "int"), ("temis_id", "text"))
-    rows = tx.pack(sorted((tuple(answer) for answer in answers), key=lambda cells: cells[0]))
+    ordered = sorted(answers, key=lambda answer: answer.record_id)
+    rows = tx.pack(ordered)
     outdone = await tx.rows(OUTDONE.format(x=x), rows=rows, now=now)
     await note(tx, [row.id for row in outdone], "deliver", "superseded", "voided", now)
     await tx.run(ACKNOWLEDGE.format(x=x), rows=rows)
+
+
+STANDING = """
+SELECT d.id, r.id AS record_id, r.winner_id, r.record_revision, r.person_id, r.module_code, r.school_year,
+       b.id AS body_id, (SELECT MAX(n.revision) FROM deliveries n WHERE n.vendor_id = d.vendor_id
+                         AND n.event_id = d.event_id AND n.kind = 'completion') AS newest_revision
+FROM {x} JOIN deliveries d ON d.id = x.id JOIN records r ON r.id = d.record_id
+JOIN deliveries b ON b.vendor_id = d.vendor_id AND b.event_id = d.event_id AND b.revision = d.revision
+                 AND b.kind = 'completion'"""
+OUTRANK = """
+UPDATE records SET record_revision = x.revision + 1
+FROM {x} WHERE records.id = x.record_id AND records.winner_id = x.delivery_id
+  AND records.record_revision <= x.revision"""
+
+
+class Standing(NamedTuple):
+    """The record of a claimed delivery, as it is now. `body_id`: whose payload says the result."""
+
+    record_id: int
+    winner_id: int | None
+    record_revision: int
+    person_id: int
+    module_code: str
+    school_year: str
+    body_id: int
+    newest_revision: int  # of this event, whatever its state
+
+
+async def standing(db: Database, delivery_ids: Iterable[int]) -> dict[int, Standing]:
+    """The records of these deliveries, in one query."""
+    async with db.read() as tx:
+        x = tx.json_rows(("id", "int"))
+        found = await tx.rows(STANDING.format(x=x), rows=tx.pack([(id_,) for id_ in delivery_ids]))
+    return {
+        row.id: Standing(
+            row.record_id,
+            row.winner_id,
+            row.record_revision,
+            row.person_id,
+            row.module_code,
+            row.school_year,
+            row.body_id,
+            row.newest_revision,
+        )
+        for row in found
+    }
+
+
+async def outrank(tx: Tx, stale: Sequence[tuple[int, int, int]]) -> None:
+    """Lifts our revision above TEMIS's: (record id, delivery id that must still stand, TEMIS's revision)."""
+    if stale:
+        x = tx.json_rows(("record_id", "int"), ("delivery_id", "int"), ("revision", "int"))
+        await tx.run(OUTRANK.format(x=x), rows=tx.pack(sorted(stale)))

@@ -147,14 +147,18 @@ def open_database(url: str) -> Database:
                 "GATEWAY_DATABASE_URL: SQLite needs a file, for example sqlite:///data/gateway.db"
             )
         url = f"sqlite+aiosqlite:///{parsed.database}"
-        writer = create_async_engine(url, pool_size=1, max_overflow=0)
-        reader = create_async_engine(url, pool_size=4, max_overflow=4)
+        writer = create_async_engine(url, pool_size=1, max_overflow=0, hide_parameters=True)
+        reader = create_async_engine(url, pool_size=4, max_overflow=4, hide_parameters=True)
         prepare_sqlite(writer.sync_engine, begin="BEGIN IMMEDIATE")
         prepare_sqlite(reader.sync_engine, begin="BEGIN")
         return Database(writer, reader, Path(parsed.database))
     if backend == "postgresql":
         engine = create_async_engine(
-            parsed.set(drivername="postgresql+asyncpg"), pool_size=10, max_overflow=10, pool_pre_ping=True
+            parsed.set(drivername="postgresql+asyncpg"),
+            pool_size=10,
+            max_overflow=10,
+            pool_pre_ping=True,
+            hide_parameters=True,
         )
         _prepare_postgres(engine)
         return Database(engine, engine)

@@ -187,7 +187,8 @@ people = Table(
     metadata,
     Column("id", Id, primary_key=True, autoincrement=True),
     Column("sector_key", LargeBinary, nullable=False, unique=True),  # blind index of the sector id
-    Column("version", Integer, nullable=False),
+    Column("version", Integer, nullable=False),  # rises when the content changes
+    Column("digest", LargeBinary, nullable=False),
     Column("snapshot_sealed", LargeBinary, nullable=False),
     Column("fetched_at_ms", BigInteger, nullable=False),
 )

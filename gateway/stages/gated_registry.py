@@ -1,0 +1,28 @@
+"""The registry client behind its gate: its rate, its breaker, and what each call brought."""
+
+from collections.abc import Mapping, Sequence
+
+from gateway.identity.registry import RegistryClient
+from gateway.model.errors import UpstreamError
+from gateway.model.person import LookupKey, Snapshot
+from gateway.outbound.gate import Gate
+
+
+class GatedRegistry:
+    """What identity/people.py asks. One instance per process."""
+
+    def __init__(self, registry: RegistryClient, gate: Gate, *, page: int) -> None:
+        self._registry = registry
+        self._gate = gate
+        self._page = page
+
+    async def lookup(self, keys: Sequence[LookupKey]) -> Mapping[LookupKey, tuple[Snapshot, ...]]:
+        """Raises: UpstreamError; an outage is never an empty answer."""
+        await self._gate.turn(-(-len(keys) // self._page))
+        try:
+            found = await self._registry.lookup(keys)
+        except UpstreamError as error:
+            self._gate.failed(error)
+            raise
+        self._gate.succeeded()
+        return found

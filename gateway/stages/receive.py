@@ -1,0 +1,113 @@
+"""vendor bytes -> slices -> completions -> one durable commit -> a receipt for each item.
+
+One bad item never spoils a batch, and nothing authenticated is dropped: what is not taken is kept sealed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import orjson
+import structlog
+
+from gateway.connectors import Connector, Unsupported
+from gateway.connectors.slicing import Slice, slice_body
+from gateway.model.errors import FieldError, PayloadInvalid
+from gateway.queue import payloads
+from gateway.queue.accept import Acceptor
+from gateway.queue.delivery import Arrival, Receipt, ReceiptStatus, SetAside
+from gateway.queue.vendors import Vendor
+from gateway.security.digests import content_digest
+from gateway.security.vault import Vault, aad
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemReceipt:
+    """What the sender learns of one item: its place in the body is its place in the answer."""
+
+    event_id: str | None
+    status: ReceiptStatus
+    delivery_id: int | None = None
+    errors: tuple[FieldError, ...] = ()
+
+
+class Receive:
+    """The receive stage of one process."""
+
+    def __init__(
+        self,
+        acceptor: Acceptor,
+        connectors: Mapping[str, Connector],
+        vault: Vault,
+        digest_key: bytes,
+        *,
+        max_items: int,
+    ) -> None:
+        self._acceptor = acceptor
+        self._connectors = connectors
+        self._vault = vault
+        self._digest_key = digest_key
+        self._max_items = max_items
+
+    async def receive(self, vendor: Vendor, body: bytes) -> list[ItemReceipt]:
+        """Takes one authenticated body: an object or an array of items.
+
+        Returns: one receipt per item, in order, all committed.
+        Raises: PayloadInvalid when the body as a whole cannot be read (it is in quarantine then);
+        Overloaded, StorageBusy when nothing was stored.
+        """
+        try:
+            slices = slice_body(body, max_items=self._max_items)
+        except PayloadInvalid as error:
+            await self._acceptor.accept([], [self._aside(vendor, "quarantined", None, error.errors, body)])
+            raise
+        connector = self._connectors[vendor.connector]
+        drafts: list[ItemReceipt | Arrival] = []
+        asides: list[SetAside] = []
+        for piece in slices:
+            draft = self._normalize(vendor, connector, piece)
+            drafts.append(draft)
+            if isinstance(draft, ItemReceipt):
+                kind = draft.status.value
+                asides.append(self._aside(vendor, kind, draft.event_id, draft.errors, piece.raw))
+        arrivals = [draft for draft in drafts if isinstance(draft, Arrival)]
+        receipts = iter(await self._acceptor.accept(arrivals, asides))
+        return [_receipt(draft, next(receipts)) if isinstance(draft, Arrival) else draft for draft in drafts]
+
+    def _normalize(self, vendor: Vendor, connector: Connector, piece: Slice) -> ItemReceipt | Arrival:
+        if piece.item is None:
+            assert piece.fault is not None
+            return ItemReceipt(None, ReceiptStatus.INVALID, errors=(piece.fault,))
+        try:
+            completion = connector.normalize(piece.item)
+        except Unsupported as error:
+            return ItemReceipt(error.event_id, ReceiptStatus.UNSUPPORTED)
+        except PayloadInvalid as error:
+            return ItemReceipt(error.event_id, ReceiptStatus.INVALID, errors=tuple(error.errors))
+        if completion.vendor != vendor.name:  # one connector may serve several vendors
+            completion = completion.model_copy(update={"vendor": vendor.name})
+        return Arrival(
+            vendor_id=vendor.id,
+            event_id=completion.event_id,
+            revision=completion.revision,
+            digest=content_digest(self._digest_key, piece.item, connector.volatile),
+            lane=vendor.lane,
+            body=payloads.seal(self._vault, vendor.id, completion, piece.raw),
+        )
+
+    def _aside(
+        self,
+        vendor: Vendor,
+        kind: str,
+        event_id: str | None,
+        faults: tuple[FieldError, ...] | list[FieldError],
+        body: bytes,
+    ) -> SetAside:
+        told = orjson.dumps([[fault.path, fault.code] for fault in faults]).decode()
+        sealed = self._vault.seal(body, aad("quarantine", "body", vendor.id))
+        return SetAside(vendor.id, kind, event_id, told, sealed)
+
+
+def _receipt(arrival: Arrival, receipt: Receipt) -> ItemReceipt:
+    return ItemReceipt(arrival.event_id, receipt.status, receipt.delivery_id)

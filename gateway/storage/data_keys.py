@@ -1,0 +1,37 @@
+"""The monthly data keys: wrapped by the master key in the database, opened into the vault."""
+
+from gateway.model.clock import Clock, day_number
+from gateway.security.vault import LASTING, Vault, WrappedKey
+from gateway.storage.engine import Database, Tx
+
+
+async def load_data_keys(db: Database, vault: Vault) -> None:
+    """Opens every stored data key into `vault`. Raises: KeyMissing when its master key is gone."""
+    async with db.read() as tx:
+        found = await tx.rows("SELECT id, month, master_id, wrapped FROM data_keys ORDER BY month")
+    for row in found:
+        vault.add(WrappedKey(row.id, row.month, row.master_id, bytes(row.wrapped)))
+
+
+async def ensure_data_keys(db: Database, vault: Vault, clock: Clock) -> None:
+    """Makes this month's key and the lasting one (secrets) where they are missing, and loads all.
+
+    Two processes that start together make one: the second insert meets the first's row and does nothing.
+    """
+    month = day_number(clock.now_ms()) // 100
+
+    async def make(tx: Tx) -> None:
+        known = {row.month for row in await tx.rows("SELECT month FROM data_keys")}
+        for missing in sorted({month, LASTING} - known):
+            key = vault.new_data_key(missing)
+            await tx.run(
+                "INSERT INTO data_keys (id, month, master_id, wrapped) "
+                "VALUES (:id, :month, :master_id, :wrapped) ON CONFLICT DO NOTHING",
+                id=key.key_id,
+                month=key.month,
+                master_id=key.master_id,
+                wrapped=key.wrapped,
+            )
+
+    await db.write(make)
+    await load_data_keys(db, vault)
