@@ -1,0 +1,61 @@
+"""The kinds of values a setting can hold: how each is read from text and how it is described to people."""
+
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, FilePath, SecretStr
+
+
+class Kind(NamedTuple):
+    """Names the text `expect.<name>` that says what the setting takes."""
+
+    name: str
+
+
+def from_home(value: Path) -> Path:
+    """Replaces a leading `~`."""
+    try:
+        return value.expanduser()
+    except RuntimeError as error:  # no HOME and no entry in the user database: a bare container
+        raise ValueError("there is no home folder") from error
+
+
+def http_address(value: str) -> str:
+    """An absolute http(s) address, without user, query or fragment: those would end in logs."""
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+        raise ValueError("not an http(s) address")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("has a user, query or fragment")
+    return value.rstrip("/")
+
+
+def proxy_address(value: SecretStr) -> SecretStr:
+    parts = urlsplit(value.get_secret_value())
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("not an http(s) address")
+    return value
+
+
+def database_address(value: SecretStr) -> SecretStr:
+    scheme, separator, rest = value.get_secret_value().partition("://")
+    if scheme.partition("+")[0] not in ("sqlite", "postgresql") or not separator or not rest.strip("/"):
+        raise ValueError("neither sqlite nor postgresql")
+    return value
+
+
+def comma_separated(value: Any) -> Any:
+    return value.split(",") if isinstance(value, str) else value
+
+
+Address = Annotated[str, AfterValidator(http_address), Kind("address")]
+ProxyAddress = Annotated[SecretStr, AfterValidator(proxy_address), Kind("proxy")]
+DatabaseAddress = Annotated[SecretStr, AfterValidator(database_address), Kind("database")]
+Secret = Annotated[SecretStr, Kind("secret")]
+Folder = Annotated[Path, AfterValidator(from_home), Kind("path")]
+ExistingFile = Annotated[FilePath, Kind("file")]
+Step = Annotated[int, Field(ge=1, le=7 * 86_400)]
+Schedule = Annotated[
+    tuple[Step, ...], BeforeValidator(comma_separated), Field(min_length=1, max_length=20), Kind("schedule")
+]
