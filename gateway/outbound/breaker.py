@@ -73,6 +73,12 @@ class Breaker:
         self._probe_at = now + self._interval()  # also the way out when a prober dies without a word
         return True
 
+    def forgo(self) -> None:
+        """The call that was just allowed is not made, as there was nothing to send: the probe is open again."""
+        if self._probing:
+            self._probing = False
+            self._probe_at = self._now()
+
     def wait_s(self) -> float:
         """Seconds until a call may be allowed; 0 when one is allowed now."""
         until = self._not_before if self._tripped is None else max(self._not_before, self._probe_at)

@@ -5,6 +5,7 @@ request -> Reply | NotSent | Unanswered | Garbled
 
 import ssl
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import aiohttp
 import httpx
@@ -28,6 +29,7 @@ BEFORE_SENDING = (
     aiohttp.ServerFingerprintMismatch,
     aiohttp.ClientHttpProxyError,  # the proxy refused the tunnel
     aiohttp.InvalidURL,
+    aiohttp.NonHttpUrlClientError,
 )
 # httpx's own words for the same; used when another transport than aiohttp's is plugged in.
 BEFORE_SENDING_HTTPX = (
@@ -36,6 +38,7 @@ BEFORE_SENDING_HTTPX = (
     httpx.PoolTimeout,
     httpx.ProxyError,
     httpx.UnsupportedProtocol,
+    httpx.InvalidURL,
 )
 
 
@@ -59,12 +62,14 @@ def open_client(
         trust_env=False,
         follow_redirects=False,
         timeout=httpx.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s / 3)),
+        # A load balancer's cookies would tie all our calls to one machine behind it.
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
         headers={"accept": "application/json", "accept-encoding": "gzip", "user-agent": "lms-temis-gateway"},
     )
 
 
 class _Transport(AiohttpTransport):
-    """Our own pool. No cookies: those of a load balancer would tie all calls to one machine behind it."""
+    """aiohttp with our own pool."""
 
     def get_client(self) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=IDLE_S, ssl=self.ssl_context)
@@ -127,6 +132,6 @@ def _sorted(error: Exception, what: str) -> UpstreamError:
         return NotSent(f"{what}: no connection ({name})")
     if isinstance(cause, aiohttp.ClientResponseError | httpx.DecodingError):
         return Garbled(f"{what}: the answer is not valid HTTP ({name})")
-    if isinstance(cause, BEFORE_SENDING_HTTPX | httpx.InvalidURL):
+    if isinstance(cause, BEFORE_SENDING_HTTPX):
         return NotSent(f"{what}: no connection ({name})")
     return Unanswered(f"{what}: sent, no answer ({name})")
