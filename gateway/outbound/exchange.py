@@ -3,7 +3,6 @@
 request -> Reply | NotSent | Unanswered | Garbled
 """
 
-import ssl
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
@@ -13,6 +12,7 @@ from httpx_aiohttp import AiohttpTransport
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from gateway.model.errors import Garbled, NotSent, Unanswered, UpstreamError
+from gateway.outbound.tls import TlsOptions, context
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 EXCERPT_BYTES = 16 * 1024
@@ -52,11 +52,14 @@ class Reply:
 
 
 def open_client(
-    *, tls: ssl.SSLContext, proxy: str | None, timeout_s: float, transport: httpx.AsyncBaseTransport | None
+    *, tls: TlsOptions | None, proxy: str | None, timeout_s: float, transport: httpx.AsyncBaseTransport | None
 ) -> httpx.AsyncClient:
-    """A client for one destination. Proxies and certificates named by the environment are ignored."""
+    """A client for one destination. Proxies and certificates named by the environment are ignored.
+
+    A `transport` of one's own takes the place of TLS and proxy. Raises: ConfigError naming a wrong file.
+    """
     if transport is None:
-        transport = _Transport(verify=tls, proxy=httpx.Proxy(proxy) if proxy else None)
+        transport = _Transport(verify=context(tls), proxy=httpx.Proxy(proxy) if proxy else None)
     return httpx.AsyncClient(
         transport=transport,
         trust_env=False,

@@ -15,7 +15,7 @@ from gateway.model.clock import Clock, SystemClock
 from gateway.model.errors import Garbled, NotSent, Unanswered
 from gateway.outbound.exchange import EXCERPT_BYTES, Reply, exchange, open_client
 from gateway.outbound.refusals import refusal
-from gateway.outbound.tls import TlsOptions, context
+from gateway.outbound.tls import TlsOptions
 from gateway.outbound.token import TokenSource
 
 Answer = TypeVar("Answer")
@@ -38,7 +38,7 @@ class Caller:
         self._base_url = base_url.rstrip("/")
         self._token = token
         self.timeout_s = timeout_s  # bounds a whole call: token, connecting, sending, reading
-        self._client = open_client(tls=context(tls), proxy=proxy, timeout_s=timeout_s, transport=transport)
+        self._client = open_client(tls=tls, proxy=proxy, timeout_s=timeout_s, transport=transport)
         self._clock = clock or SystemClock()
 
     async def post(self, path: str, body: object, parse: Callable[[bytes], Answer]) -> Answer:

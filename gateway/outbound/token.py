@@ -24,7 +24,7 @@ from gateway.model.errors import (
 )
 from gateway.outbound.exchange import exchange, open_client
 from gateway.outbound.refusals import refusal
-from gateway.outbound.tls import TlsOptions, context
+from gateway.outbound.tls import TlsOptions
 
 RENEW_BEFORE_S = 60.0
 
@@ -62,7 +62,7 @@ class TokenSource:
         self._authorization = f"Basic {base64.b64encode(pair.encode()).decode()}"
         self._form = {"grant_type": "client_credentials"} | ({"scope": scope} if scope else {})
         self._timeout_s = timeout_s
-        self._client = open_client(tls=context(tls), proxy=proxy, timeout_s=timeout_s, transport=transport)
+        self._client = open_client(tls=tls, proxy=proxy, timeout_s=timeout_s, transport=transport)
         self._now = now
         self._clock = clock or SystemClock()
         self._token: str | None = None
