@@ -196,8 +196,8 @@ class People:
             return people
 
         people = await self._db.write(in_tx)
-        for sid, key in sector_keys.items():
-            self._keep_id(people[key].id, sid)
+        for sid, blind_key in sector_keys.items():
+            self._keep_id(people[blind_key].id, sid)
         for key, found in hits.items():
             answer = Answer(hits=found, fetched_at_ms=now)
             self._remember(key, Known(answer, {s.sector_id: people[sector_keys[s.sector_id]] for s in found}))

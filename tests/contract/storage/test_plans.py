@@ -1,0 +1,93 @@
+"""Hot statements use the index made for them, on both engines: a plan that scans is a bug at 10⁷ rows."""
+
+import pytest
+
+from gateway.model.states import State
+from gateway.queue import accept, claim, record, records
+from gateway.queue.lanes import SUSPECT
+from gateway.storage.engine import Database
+from tests.builders import NOON, an_arrival
+
+ROWS = 20_000
+
+
+@pytest.fixture
+async def full(db: Database) -> Database:
+    """A table in which most rows are finished and a paused vendor has a long backlog in front."""
+    arrivals = [an_arrival(f"e{i:06}", vendor_id=1 + i % 2) for i in range(ROWS)]
+    for start in range(0, ROWS, 1_000):
+        await db.write(lambda tx, part=arrivals[start : start + 1_000]: accept.store(tx, part, [], NOON))
+    await db.write(
+        lambda tx: tx.run("UPDATE deliveries SET state = 'delivered', due_at_ms = NULL WHERE id % 10 <> 0")
+    )
+    await db.write(
+        lambda tx: tx.run("UPDATE deliveries SET record_id = id, state = 'verified' WHERE id % 20 = 0")
+    )
+    await db.write(lambda tx: tx.run("UPDATE deliveries SET state = 'held' WHERE id % 20 = 10"))
+    async with db.engine.connect() as connection:
+        await connection.exec_driver_sql("ANALYZE")
+        await connection.commit()
+    return db
+
+
+async def plan(db: Database, sql: str, **parameters) -> str:
+    """The engine's plan as one text; the statement is planned, not run."""
+    word = "EXPLAIN QUERY PLAN " if db.dialect == "sqlite" else "EXPLAIN "
+    async with db.read() as tx:
+        rows = await tx.rows(word + sql, **parameters)
+    return "\n".join(str(row[-1]) for row in rows)
+
+
+def uses(text: str, index: str) -> bool:
+    return index in text and "SCAN deliveries" not in text and "Seq Scan on deliveries" not in text
+
+
+@pytest.mark.parametrize("state", [State.ACCEPTED, State.HELD, State.VERIFIED])
+async def test_a_claim_walks_the_due_index_in_order(full, state):
+    """State and lane are bound parameters, and the rows come sorted from the index: no sort, no scan."""
+    sql = claim.CLAIM[full.dialect].format(extra=claim._MARK_UNKNOWN)
+    found = await plan(full, sql, state=state.value, lane=101, now=NOON, until=NOON + 1, limit=500)
+    assert uses(found, "ix_deliveries_due")
+    assert "TEMP B-TREE" not in found
+    assert "Sort" not in found
+
+
+async def test_looking_for_due_lanes_touches_one_row_a_lane(full):
+    """An idle worker asks the index, not the table."""
+    async with full.read() as tx:
+        x = tx.json_rows(("lane", "int"))
+    sql = claim.DUE_LANES.format(x=x)
+    found = await plan(full, sql, rows=f"[[{SUSPECT}],[101],[102]]", state="accepted", now=NOON)
+    assert uses(found, "ix_deliveries_due")
+
+
+async def test_accepting_finds_known_events_by_the_unique_index(full):
+    """Idempotency costs one index probe a row."""
+    async with full.read() as tx:
+        x = tx.json_rows(("vendor_id", "int"), ("event_id", "text"))
+    found = await plan(full, accept.KNOWN.format(x=x), rows='[[1,"e000001"],[2,"new"]]')
+    unique = "sqlite_autoindex_deliveries_1" if full.dialect == "sqlite" else "uq_deliveries_vendor_id"
+    assert uses(found, unique)
+
+
+async def test_recording_finds_rows_by_their_id(full):
+    """A result is written by primary key, with fence and state as conditions on that one row."""
+    names = (
+        *(("id", "int"), ("fence", "int"), ("was", "text"), ("state", "text"), ("due", "int")),
+        *(("tries", "int"), ("reason", "text"), ("owner", "text"), ("unknown", "int"), ("person_id", "int")),
+        *(("rank", "int"), ("record_id", "int"), ("leaves", "int")),
+    )
+    async with full.read() as tx:
+        x = tx.json_rows(*names)
+    rows = '[[10,0,"accepted","verified",1,0,null,null,0,1,1,1,0]]'
+    found = await plan(full, record.UPDATE.format(x=x), rows=rows, now=NOON)
+    assert "SCAN deliveries" not in found
+    assert "Seq Scan on deliveries" not in found
+
+
+async def test_settling_finds_candidates_by_their_record(full):
+    """A contested record looks at its own deliveries only."""
+    async with full.read() as tx:
+        x = tx.json_rows(("id", "int"))
+    found = await plan(full, records.CANDIDATES.format(x=x), rows="[[20],[40]]")
+    assert uses(found, "ix_deliveries_record")
