@@ -13,17 +13,17 @@ ROWS = 20_000
 
 @pytest.fixture
 async def full(db: Database) -> Database:
-    """A table in which most rows are finished and a paused vendor has a long backlog in front."""
+    """Two vendors with a backlog in every state, beside finished rows."""
     arrivals = [an_arrival(f"e{i:06}", vendor_id=1 + i % 2) for i in range(ROWS)]
     for start in range(0, ROWS, 1_000):
         await db.write(lambda tx, part=arrivals[start : start + 1_000]: accept.store(tx, part, [], NOON))
-    await db.write(
-        lambda tx: tx.run("UPDATE deliveries SET state = 'delivered', due_at_ms = NULL WHERE id % 10 <> 0")
-    )
-    await db.write(
-        lambda tx: tx.run("UPDATE deliveries SET record_id = id, state = 'verified' WHERE id % 20 = 0")
-    )
-    await db.write(lambda tx: tx.run("UPDATE deliveries SET state = 'held' WHERE id % 20 = 10"))
+    for state, due, remainder in (
+        ("delivered", "NULL", 0),
+        ("verified", "due_at_ms", 1),
+        ("held", "due_at_ms", 2),
+    ):
+        sql = f"UPDATE deliveries SET state = '{state}', due_at_ms = {due}, record_id = id WHERE id % 4 = {remainder}"
+        await db.write(lambda tx, sql=sql: tx.run(sql))
     async with db.engine.connect() as connection:
         await connection.exec_driver_sql("ANALYZE")
         await connection.commit()
