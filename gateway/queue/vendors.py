@@ -1,5 +1,6 @@
 """Vendors and their signing secrets: rows, so that one is added or rotated without a restart."""
 
+import asyncio
 from dataclasses import dataclass
 
 from sqlalchemy import insert
@@ -116,14 +117,24 @@ class Vendors:
         self._clock = clock
         self._read_at_ms = 0
         self._known: dict[str, Vendor] = {}
+        self._reading = asyncio.Lock()
 
     async def all(self) -> list[Vendor]:
-        if self._clock.now_ms() - self._read_at_ms >= _REREAD_MS:
-            self._known = {v.name: v for v in await read_vendors(self._db, self._vault, self._clock)}
-            self._read_at_ms = self._clock.now_ms()
+        await self._refresh()
         return list(self._known.values())
 
     async def find(self, name: str) -> Vendor | None:
         """The vendor with this name, or None."""
-        await self.all()
+        await self._refresh()
         return self._known.get(name)
+
+    async def _refresh(self) -> None:
+        if self._is_fresh():
+            return
+        async with self._reading:  # of all requests that find them old, one reads
+            if not self._is_fresh():
+                self._known = {v.name: v for v in await read_vendors(self._db, self._vault, self._clock)}
+                self._read_at_ms = self._clock.now_ms()
+
+    def _is_fresh(self) -> bool:
+        return self._clock.now_ms() - self._read_at_ms < _REREAD_MS

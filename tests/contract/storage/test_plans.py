@@ -30,10 +30,12 @@ async def full(db: Database) -> Database:
     return db
 
 
-async def plan(db: Database, sql: str, **parameters) -> str:
+async def plan(db: Database, sql: str, before: str | None = None, **parameters) -> str:
     """The engine's plan as one text; the statement is planned, not run."""
     word = "EXPLAIN QUERY PLAN " if db.dialect == "sqlite" else "EXPLAIN "
     async with db.read() as tx:
+        if before is not None and db.dialect == "postgresql":
+            await tx.rows(before)
         rows = await tx.rows(word + sql, **parameters)
     return "\n".join(str(row[-1]) for row in rows)
 
@@ -46,7 +48,12 @@ def uses(text: str, index: str) -> bool:
 async def test_a_claim_walks_the_due_index_in_order(full, state):
     """State and lane are bound parameters, and the rows come sorted from the index: no sort, no scan."""
     sql = claim.CLAIM[full.dialect].format(extra=claim._MARK_UNKNOWN)
-    found = await plan(full, sql, state=state.value, lane=101, now=NOON, until=NOON + 1, limit=500)
+    found = await plan(
+        full,
+        sql,
+        before=claim.WALK_THE_INDEX,
+        **{"state": state.value, "lane": 101, "now": NOON, "until": NOON + 1, "limit": 500},
+    )
     assert uses(found, "ix_deliveries_due")
     assert "TEMP B-TREE" not in found
     assert "Sort" not in found
