@@ -2,38 +2,17 @@
 
 `record_revision` is our own counter and the only revision TEMIS ever sees. `winner_id` is the delivery
 that should stand in TEMIS (a withdrawal, when none should); `sent_id` the one TEMIS last acknowledged.
-A correction replaces its own event; among events the highest `rank` wins, which bdtx/merge.py computes, so
-the queue knows nothing of passes and scores.
+Which of several it is, model/merge.py says.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from gateway.model.merge import Candidate, choose
 from gateway.queue.attempts import note
 from gateway.queue.delivery import Target
 from gateway.storage.engine import Database, Tx
 from gateway.storage.rows import Cell
-
-
-class Candidate(NamedTuple):
-    """What the choice sees of a delivery: its event, its revision and its rank (higher is better)."""
-
-    delivery_id: int
-    vendor_id: int
-    event_id: str
-    revision: int
-    rank: int
-
-
-def best(candidates: Iterable[Candidate]) -> int | None:
-    """The delivery that should stand: newest revision of each event, then highest rank, then first stored."""
-    newest: dict[tuple[int, str], Candidate] = {}
-    for c in candidates:
-        other = newest.get((c.vendor_id, c.event_id))
-        if other is None or other.revision < c.revision:
-            newest[c.vendor_id, c.event_id] = c
-    return max(newest.values(), key=lambda c: (c.rank, -c.delivery_id)).delivery_id if newest else None
-
 
 CANDIDATES = """
 SELECT d.id, d.vendor_id, d.event_id, d.revision, d.rank, d.state, d.reason, d.unknown_since_ms, d.kind,
@@ -173,10 +152,11 @@ class _Plan:
             if row.kind == "completion"
             and (row.state in _STANDING or (row.state == "voided" and row.reason == "superseded"))
         ]
-        winner_id = best(candidates)
-        if winner_id is None:
+        best = choose(candidates)
+        if best is None:
             self._add_withdrawal(record, by_id)
             return
+        winner_id = best.delivery_id
         if winner_id != record.winner_id:
             winner = by_id[winner_id]
             # In flight: another result may reach TEMIS after all, so even a known winner is sent again.

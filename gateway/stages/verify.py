@@ -11,7 +11,6 @@ import orjson
 import structlog
 
 from gateway.bdtx.courses import Courses, MappedCourse
-from gateway.bdtx.merge import rank
 from gateway.bdtx.recognition import check_result
 from gateway.bdtx.school_years import resolve as resolve_year
 from gateway.identity.case import Case, keys_of
@@ -22,6 +21,7 @@ from gateway.identity.waits import waits_of
 from gateway.model.clock import MINUTE_MS, Clock, local_date
 from gateway.model.completion import Completion
 from gateway.model.errors import KeyMissing, SealBroken
+from gateway.model.merge import rank
 from gateway.model.outcomes import Advance, Bury, Hold, RetryLater, Wait
 from gateway.model.person import LookupKey
 from gateway.model.reasons import REASONS

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import pytest
 
-from gateway.bdtx.merge import Candidate, choose
 from gateway.bdtx.modules import find
 from gateway.bdtx.recognition import check_result
 from gateway.bdtx.school_years import resolve
@@ -20,6 +19,7 @@ from gateway.identity.judge import judge
 from gateway.identity.policy import load
 from gateway.model.clock import ICT, local_date
 from gateway.model.completion import Completion, Role
+from gateway.model.merge import Candidate, choose, rank
 from gateway.model.person import Answer, LookupKey, Snapshot
 from gateway.sandbox.courses import courses
 from gateway.sandbox.population import population
@@ -119,9 +119,7 @@ def test_the_merge_rule_chooses_the_item_that_is_to_be_delivered() -> None:
             vendor_id=("viettel", "vnpt").index(item.vendor),
             event_id=found.completion.event_id,
             revision=found.completion.revision,
-            passed=bool(result.passed),
-            score_hundredths=result.score_hundredths,
-            completed_at_ms=found.completion.completed_at_ms,
+            rank=rank(bool(result.passed), result.score_hundredths, found.completion.completed_at_ms),
         )
         rivals[found.record].append((candidate, item))
     assert max(map(len, rivals.values())) == 2

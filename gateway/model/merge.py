@@ -1,12 +1,12 @@
 """Which of several results for one record (person, module, school year) is sent to TEMIS. A pure choice.
 
 The rule: a correction replaces its own event; among different events passed beats not passed, then the higher
-score, then the later completion. The order of arrival never matters.
-Source: docs/decisions (records); the queue stores `rank` and sorts by it.
+score, then the later completion. The order of arrival never matters. A withdrawn event is no candidate.
+Source: docs/decisions/0004 (records); the queue stores `rank` and compares that one number.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 # rank = passed (1 bit), score + 1 (14 bits; 0: no score), completion in ms (44 bits, until the year 2527): 59
 # bits, so it fits a signed 64-bit column and sorts as a number.
@@ -14,22 +14,14 @@ SCORE_BITS = 14
 TIME_BITS = 44
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class Candidate(NamedTuple):
     """One delivery that could stand for the record."""
 
     delivery_id: int
     vendor_id: int  # two vendors may use the same event id
     event_id: str
     revision: int
-    passed: bool
-    score_hundredths: int | None
-    completed_at_ms: int
-    withdrawn: bool = False
-
-    @property
-    def rank(self) -> int:
-        return rank(self.passed, self.score_hundredths, self.completed_at_ms)
+    rank: int
 
 
 def rank(passed: bool, score_hundredths: int | None, completed_at_ms: int) -> int:
@@ -39,10 +31,10 @@ def rank(passed: bool, score_hundredths: int | None, completed_at_ms: int) -> in
 
 
 def choose(candidates: Iterable[Candidate]) -> Candidate | None:
-    """The result that stands, or None when all are withdrawn.
+    """The result that stands, or None without candidates.
 
-    The highest revision of each event speaks for it, also when it is the worse one; when that is withdrawn,
-    the whole event is. Ties go to the delivery stored first (lower id).
+    The highest revision of each event speaks for it, also when it is the worse one. Ties go to the delivery
+    stored first (lower id).
     """
     newest: dict[tuple[int, str], Candidate] = {}
     for candidate in candidates:
@@ -50,8 +42,7 @@ def choose(candidates: Iterable[Candidate]) -> Candidate | None:
         other = newest.get(event)
         if other is None or _speaks_before(candidate, other):
             newest[event] = candidate
-    standing = [candidate for candidate in newest.values() if not candidate.withdrawn]
-    return max(standing, key=lambda candidate: (candidate.rank, -candidate.delivery_id), default=None)
+    return max(newest.values(), key=lambda one: (one.rank, -one.delivery_id), default=None)
 
 
 def _speaks_before(candidate: Candidate, other: Candidate) -> bool:

@@ -1,29 +1,22 @@
 """Which result stands for a record: the rule, and that the order of arrival never matters."""
 
 import random
-from dataclasses import replace
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from gateway.bdtx.merge import Candidate, choose, rank
+from gateway.model.merge import Candidate, choose, rank
 
 DAY_MS = 86_400_000
 
 
 def a(delivery_id: int, **changes) -> Candidate:
     """A passed result of its own event; name what differs."""
-    fields = {
-        "delivery_id": delivery_id,
-        "vendor_id": 1,
-        "event_id": f"e-{delivery_id}",
-        "revision": 1,
-        "passed": True,
-        "score_hundredths": 800,
-        "completed_at_ms": 1_790_000_000_000,
-    }
-    return Candidate(**fields | changes)
+    result = {"passed": True, "score_hundredths": 800, "completed_at_ms": 1_790_000_000_000}
+    place = {"vendor_id": 1, "event_id": f"e-{delivery_id}", "revision": 1}
+    result |= {name: changes.pop(name) for name in result.keys() & changes.keys()}
+    return Candidate(delivery_id, **place | changes, rank=rank(**result))
 
 
 @pytest.mark.parametrize(
@@ -66,23 +59,11 @@ def test_two_vendors_may_use_one_event_id():
     assert choose([viettel, vnpt]) == viettel
 
 
-def test_withdrawing_the_winner_gives_the_next_best():
+def test_without_the_winner_the_next_best_stands():
     """The loser stayed visible for this."""
     best, second, third = a(1, score_hundredths=900), a(2, score_hundredths=800), a(3, score_hundredths=700)
     assert choose([best, second, third]) == best
-    assert choose([replace(best, withdrawn=True), second, third]) == second
-
-
-def test_withdrawing_a_corrected_event_does_not_bring_back_its_first_form():
-    """A withdrawal takes the event back, not only its last revision."""
-    first, correction = a(1, event_id="e"), a(2, event_id="e", revision=2, withdrawn=True)
-    assert choose([first, correction]) is None
-
-
-def test_a_withdrawn_revision_can_be_followed_by_a_newer_one():
-    """The vendor sends the event again, corrected: it stands."""
-    gone, again = a(1, event_id="e", withdrawn=True), a(2, event_id="e", revision=2)
-    assert choose([gone, again]) == again
+    assert choose([second, third]) == second
 
 
 def test_nothing_stands_when_there_is_nothing():
@@ -90,16 +71,19 @@ def test_nothing_stands_when_there_is_nothing():
     assert choose([]) is None
 
 
+ranks = st.builds(
+    rank,
+    st.booleans(),
+    st.none() | st.sampled_from([0, 499, 500, 1000]),
+    st.sampled_from([0, 1_790_000_000_000, 1_790_000_000_001]),
+)
 candidates = st.builds(
     Candidate,
     delivery_id=st.integers(1, 10_000),
     vendor_id=st.integers(1, 2),
     event_id=st.sampled_from(["a", "b", "c"]),
     revision=st.integers(1, 3),
-    passed=st.booleans(),
-    score_hundredths=st.none() | st.sampled_from([0, 499, 500, 1000]),
-    completed_at_ms=st.sampled_from([0, 1_790_000_000_000, 1_790_000_000_001]),
-    withdrawn=st.booleans(),
+    rank=ranks,
 )
 stored = st.lists(candidates, max_size=8, unique_by=lambda c: c.delivery_id)  # as the table holds them
 
@@ -125,7 +109,6 @@ def test_the_winner_is_the_best_of_what_stands(known):
     """No standing event has a higher rank, and the winner is the newest revision of its own event."""
     winner = choose(known)
     assume(winner is not None)
-    assert not winner.withdrawn
     own = [c for c in known if (c.vendor_id, c.event_id) == (winner.vendor_id, winner.event_id)]
     assert winner.revision == max(c.revision for c in own)
     newest: dict = {}
@@ -136,18 +119,7 @@ def test_the_winner_is_the_best_of_what_stands(known):
             -newest[event].delivery_id,
         ):
             newest[event] = c
-    assert all(c.withdrawn or c.rank <= winner.rank for c in newest.values())
-
-
-@given(stored)
-def test_withdrawing_the_winning_event_is_the_choice_among_the_others(known):
-    """The next best is what would have won without the event."""
-    winner = choose(known)
-    assume(winner is not None)
-    event = (winner.vendor_id, winner.event_id)
-    without = [c for c in known if (c.vendor_id, c.event_id) != event]
-    withdrawn = [replace(c, withdrawn=True) if (c.vendor_id, c.event_id) == event else c for c in known]
-    assert choose(withdrawn) == choose(without)
+    assert all(c.rank <= winner.rank for c in newest.values())
 
 
 results = st.tuples(st.booleans(), st.none() | st.integers(0, 1000), st.integers(0, 2**44 - 1))
