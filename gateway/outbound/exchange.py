@@ -3,6 +3,7 @@
 request -> Reply | NotSent | Unanswered | Garbled
 """
 
+import base64
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
@@ -59,7 +60,7 @@ def open_client(
     A `transport` of one's own takes the place of TLS and proxy. Raises: ConfigError naming a wrong file.
     """
     if transport is None:
-        transport = _Transport(verify=context(tls), proxy=httpx.Proxy(proxy) if proxy else None)
+        transport = _Transport(verify=context(tls), proxy=_proxy(proxy) if proxy else None)
     return httpx.AsyncClient(
         transport=transport,
         trust_env=False,
@@ -69,6 +70,18 @@ def open_client(
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
         headers={"accept": "application/json", "accept-encoding": "gzip", "user-agent": "lms-temis-gateway"},
     )
+
+
+def _proxy(address: str) -> httpx.Proxy:
+    """The proxy without its user and password, which go to it in a header.
+
+    aiohttp turns Authorization among the proxy's headers into Proxy-Authorization, for tunnels and plain HTTP.
+    """
+    url = httpx.URL(address)
+    if not url.userinfo:
+        return httpx.Proxy(url)
+    pair = base64.b64encode(f"{url.username}:{url.password}".encode()).decode()
+    return httpx.Proxy(url.copy_with(username=None, password=None), headers={"authorization": f"Basic {pair}"})
 
 
 class _Transport(AiohttpTransport):

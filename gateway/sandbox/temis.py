@@ -7,6 +7,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import orjson
@@ -20,6 +21,7 @@ from gateway.temis.contract import BATCH_REQUEST, MAX_ITEMS, QUERY_REQUEST, Natu
 # What a record says, in the order it is kept; the key, the revision and our reference are no content.
 CONTENT = ("programme", "periods", "score", "result", "completed_at", "vendor", "certificate_no", "withdrawn")
 KEY = NaturalKey._fields
+read_content = attrgetter(*CONTENT)
 ITEM = TypeAdapter(RecordItem)
 REFUSED_STATES = {  # state of an account -> code of the refusal
     "missing": "account_missing",
@@ -60,7 +62,8 @@ class TemisStore:
         if state in REFUSED_STATES:
             return self._refused(item.key, REFUSED_STATES[state])
         key = item.key
-        content = orjson.dumps([getattr(item, name) for name in CONTENT])
+        # Copied: orjson's own bytes keep a buffer of 4 kB alive, which is much for a million records.
+        content = memoryview(orjson.dumps(read_content(item))).tobytes()
         stored = self.records.get(key)
         if stored is not None and item.revision < stored.revision:
             return self._answer(key, "stale", stored)
