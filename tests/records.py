@@ -22,7 +22,7 @@ def an_item(**fields: object) -> RecordItem:
             "sector_id": a_sector_id(),
             "module_code": "GVPT03",
             "school_year": "2025-2026",
-            "programme": "GVPT",
+            "programme": "03",
             "periods": 40,
             "score": 8.5,
             "result": "passed",

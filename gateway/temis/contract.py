@@ -78,7 +78,9 @@ class RecordItem(Sent):
     sector_id: SectorId
     module_code: ModuleCode
     school_year: SchoolYear
-    programme: str | None = Field(None, max_length=64, description="BDTX programme; null where none applies.")
+    programme: str | None = Field(
+        None, max_length=64, description="BDTX programme: 01, 02 or 03; null where none applies."
+    )
     periods: int | None = Field(None, ge=0, le=10_000, description="Effort in tiết.")
     score: Score | None = None
     result: Literal["passed", "not_passed"]

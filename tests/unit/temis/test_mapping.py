@@ -21,10 +21,10 @@ def stored(item, **fields):
 def test_every_field_of_a_record_comes_from_its_place():
     """Key, module and revision are ours; score, result, date, vendor and certificate are the completion's."""
     completion = a_completion(result=Result(passed=True, score_hundredths=829, certificate_no="CN-12/2026"))
-    item = to_item(completion, **KEY, revision=4, programme="GVPT", periods=30, delivery="77")
+    item = to_item(completion, **KEY, revision=4, programme="03", periods=30, delivery="77")
     assert item.model_dump() == {
         **KEY,
-        "programme": "GVPT",
+        "programme": "03",
         "periods": 30,
         "score": 8.29,
         "result": "passed",
