@@ -98,7 +98,10 @@ def exposed(faults: Faults, target: str, endpoint: Endpoint, expire: Callable[[w
     """`endpoint` behind the faults of `target`. `expire` makes the token of a request invalid."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        for fault in faults.draw(target):
+        struck = faults.draw(target)
+        if struck:
+            await request.read()  # an answer before the whole request was taken would look like a reset
+        for fault in struck:
             match fault.mode:
                 case Mode.LATENCY:
                     await asyncio.sleep(fault.latency_ms / 1000)
@@ -114,7 +117,6 @@ def exposed(faults: Faults, target: str, endpoint: Endpoint, expire: Callable[[w
                     await endpoint(request)
                     return sever(request, reset=False)
                 case Mode.RESET:
-                    await request.read()
                     return sever(request, reset=True)
         return await endpoint(request)
 
