@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 from gateway.bdtx.courses import Courses
 from gateway.connectors import discover as discover_connectors
-from gateway.identity.people import People
+from gateway.identity.people import Bounds, People
 from gateway.identity.policy import Policy
 from gateway.identity.policy import load as load_policy
 from gateway.identity.registry import RegistryClient
+from gateway.identity.snapshots import Snapshots
 from gateway.model.clock import Clock, SystemClock
 from gateway.observe.metrics import Metrics
 from gateway.outbound.breaker import Breaker, BreakerLimits
@@ -55,6 +56,7 @@ class Gateway:
     acceptor: Acceptor
     receive: Receive
     courses: Courses
+    snapshots: Snapshots
     policy: Policy
     wake: Wake
     metrics: Metrics
@@ -87,7 +89,14 @@ async def open_gateway(settings: Settings, *, clock: Clock | None = None) -> Asy
     try:
         await check_schema(db)
         await ensure_data_keys(db, vault, clock)
-        acceptor = Acceptor(db, clock, max_wait_ms=settings.accept_queue_max_age_ms)
+        metrics = Metrics()
+
+        def committed(seconds: float, items: int) -> None:
+            metrics.commits.observe(seconds)
+            metrics.commit_items.observe(items)
+
+        acceptor = Acceptor(db, clock, max_wait_ms=settings.accept_queue_max_age_ms, committed=committed)
+        metrics.waiting.set_function(lambda: acceptor.waiting)
         yield Gateway(
             settings=settings,
             clock=clock,
@@ -105,9 +114,10 @@ async def open_gateway(settings: Settings, *, clock: Clock | None = None) -> Asy
                 max_items=settings.max_batch_items,
             ),
             courses=Courses(db, clock),
+            snapshots=Snapshots(db, vault, blind),
             policy=load_policy(),
             wake=Wake(db, clock, blind),
-            metrics=Metrics(),
+            metrics=metrics,
         )
         await acceptor.drain()
     finally:
@@ -122,32 +132,22 @@ async def open_pipeline(gateway: Gateway, *, limits: BreakerLimits | None = None
     async with AsyncExitStack() as stack:
         registry_gate = _gate("registry", s.registry, limits)
         temis_gate = _gate("temis", s.temis, limits)
-        registry_caller = await _open_caller(stack, s, s.registry, g.clock)
-        temis_caller = await _open_caller(stack, s, s.temis, g.clock)
+        registry_caller = open_caller(stack, s, s.registry, g.clock)
+        temis_caller = open_caller(stack, s, s.temis, g.clock)
         registry = RegistryClient(registry_caller, g.clock, concurrency=s.registry.concurrency)
         people = People(
-            g.db,
+            g.snapshots,
             g.clock,
-            g.vault,
-            g.blind,
             GatedRegistry(registry, registry_gate, page=s.registry.batch_items),
-            max_age_ms=s.snapshot_max_age_s * 1000,
-            negative_max_age_ms=s.negative_max_age_s * 1000,
+            Bounds(
+                max_age_ms=s.snapshot_max_age_s * 1000,
+                negative_max_age_ms=s.negative_max_age_s * 1000,
+                feed_max_age_ms=s.snapshot_feed_max_age_s * 1000,
+                feed_lag_max_ms=s.feed_lag_max_s * 1000,
+            ),
+            g.metrics.lookups,
         )
         temis = TemisClient(temis_caller)
-        verify = Verify(
-            g.db,
-            g.clock,
-            g.vault,
-            g.blind,
-            people,
-            g.courses,
-            g.policy,
-            registry_gate,
-            claim_rows=s.claim_rows,
-            lease_ms=s.lease_ms,
-            jitter=jitter,
-        )
         deliver = Deliver(
             g.db,
             g.clock,
@@ -162,6 +162,21 @@ async def open_pipeline(gateway: Gateway, *, limits: BreakerLimits | None = None
             call_timeout_ms=int(s.temis.timeout_s * 1000),
             jitter=jitter,
         )
+        verify = Verify(
+            g.db,
+            g.clock,
+            g.vault,
+            g.blind,
+            people,
+            g.courses,
+            g.policy,
+            registry_gate,
+            deliver,
+            g.metrics,
+            claim_rows=s.claim_rows,
+            lease_ms=s.lease_ms,
+            jitter=jitter,
+        )
 
         async def lanes() -> Sequence[int]:
             return [vendor.lane for vendor in await g.vendors.all() if not vendor.paused]
@@ -174,31 +189,43 @@ async def open_pipeline(gateway: Gateway, *, limits: BreakerLimits | None = None
 
 def _gate(name: str, destination: Destination, limits: BreakerLimits | None) -> Gate:
     limiter = Limiter(rate_per_s=destination.rate_per_s, concurrency=destination.concurrency)
+    limits = limits or BreakerLimits(probe_s=destination.probe_s)
     return Gate(name, Breaker(time.monotonic, limits), limiter)
 
 
-async def _open_caller(
-    stack: AsyncExitStack, settings: Settings, destination: Destination, clock: Clock
-) -> Caller:
-    tls = TlsOptions(destination.ca_file, destination.client_cert, destination.client_key)
-    proxy = destination.proxy.get_secret_value() if destination.proxy else None
-    assert settings.token_url is not None and destination.url is not None  # settings.require_destinations
-    token = TokenSource(
-        settings.token_url,
-        client_id=destination.client_id,
-        client_secret=destination.client_secret.get_secret_value(),
-        tls=tls,
-        proxy=proxy,
-        timeout_s=destination.timeout_s,
-    )
-    stack.push_async_callback(token.aclose)
+def open_caller(stack: AsyncExitStack, settings: Settings, destination: Destination, clock: Clock) -> Caller:
+    """The way to one destination, with a token of its own; `stack` closes it. Its addresses must be set."""
+    assert destination.url is not None  # settings.require_destinations
     caller = Caller(
         destination.url,
-        token=token,
+        token=open_token(stack, settings, destination),
         timeout_s=destination.timeout_s,
-        tls=tls,
-        proxy=proxy,
+        tls=_tls(destination),
+        proxy=_proxy(destination),
         clock=clock,
     )
     stack.push_async_callback(caller.aclose)
     return caller
+
+
+def open_token(stack: AsyncExitStack, settings: Settings, destination: Destination) -> TokenSource:
+    """Where the tokens for one destination come from; `stack` closes it."""
+    assert settings.token_url is not None  # settings.require_destinations
+    token = TokenSource(
+        settings.token_url,
+        client_id=destination.client_id,
+        client_secret=destination.client_secret.get_secret_value(),
+        tls=_tls(destination),
+        proxy=_proxy(destination),
+        timeout_s=destination.timeout_s,
+    )
+    stack.push_async_callback(token.aclose)
+    return token
+
+
+def _tls(destination: Destination) -> TlsOptions:
+    return TlsOptions(destination.ca_file, destination.client_cert, destination.client_key)
+
+
+def _proxy(destination: Destination) -> str | None:
+    return destination.proxy.get_secret_value() if destination.proxy else None

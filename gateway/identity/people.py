@@ -1,40 +1,24 @@
 """What we know of people, and for how long it may be believed: memory, then the table, then the registry.
 
-Real time has a bound (docs/decisions/0003-real-time.md): an answer older than `max_age_ms` is asked again,
-a negative one much sooner. An outage of the registry is never an answer.
+Real time has a bound (docs/decisions/0003-real-time.md): a file older than `max_age_ms` is asked for again, a
+negative answer much sooner. While the change feed keeps up, what it has not named may be believed for longer.
+An outage of the registry is never an answer.
 """
 
 import asyncio
-import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import orjson
+from prometheus_client import Counter
 
-from gateway.model.clock import Clock
+from gateway.identity.snapshots import Known, Snapshots
+from gateway.model.clock import SECOND_MS, Clock
 from gateway.model.errors import UpstreamError
 from gateway.model.person import Answer, LookupKey, Snapshot
-from gateway.security.blind import BlindIndex
-from gateway.security.vault import LASTING, Vault, aad
-from gateway.storage.engine import Database, Tx
-from gateway.storage.rows import Cell
 
-FIND = """
-SELECT l.key, l.person_ids, l.fetched_at_ms FROM {x} JOIN lookups l ON l.key = x.key"""
-PEOPLE = """
-SELECT p.id, p.sector_key, p.version, p.snapshot_sealed FROM {x} JOIN people p ON p.id = x.id"""
-SAVE_PEOPLE = """
-INSERT INTO people (sector_key, version, digest, snapshot_sealed, fetched_at_ms)
-SELECT x.sector_key, 1, x.digest, x.sealed, :now FROM {x} WHERE true
-ON CONFLICT (sector_key) DO UPDATE SET
-    version = people.version + CASE WHEN people.digest = excluded.digest THEN 0 ELSE 1 END,
-    digest = excluded.digest, snapshot_sealed = excluded.snapshot_sealed, fetched_at_ms = excluded.fetched_at_ms
-RETURNING id, sector_key, version"""
-SAVE_LOOKUPS = """
-INSERT INTO lookups (key, person_ids, fetched_at_ms) SELECT x.key, x.person_ids, :now FROM {x} WHERE true
-ON CONFLICT (key) DO UPDATE SET person_ids = excluded.person_ids, fetched_at_ms = excluded.fetched_at_ms"""
+_HEAR_MS = SECOND_MS  # how soon a process hears what another process read from the feed
 
 
 class Lookup(Protocol):
@@ -44,19 +28,13 @@ class Lookup(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
-    """One person as stored: our id and the version of the snapshot we judged."""
+class Bounds:
+    """How old an answer may be. The last two hold for files, while the change feed's lag is small enough."""
 
-    id: int
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """The answer to one key, and who the hits are in our own table (by sector id)."""
-
-    answer: Answer
-    people: Mapping[str, Person]
+    max_age_ms: int = 900_000
+    negative_max_age_ms: int = 60_000
+    feed_max_age_ms: int = 86_400_000
+    feed_lag_max_ms: int = 60_000
 
 
 class People:
@@ -64,168 +42,138 @@ class People:
 
     def __init__(
         self,
-        db: Database,
+        snapshots: Snapshots,
         clock: Clock,
-        vault: Vault,
-        blind: BlindIndex,
         registry: Lookup,
+        bounds: Bounds,
+        lookups: Counter,
         *,
-        max_age_ms: int,
-        negative_max_age_ms: int,
         memory: int = 50_000,
     ) -> None:
-        self._db = db
+        self._snapshots = snapshots
         self._clock = clock
-        self._vault = vault
-        self._blind = blind
         self._registry = registry
-        self._max_age_ms = max_age_ms
-        self._negative_max_age_ms = negative_max_age_ms
+        self._bounds = bounds
+        self._lookups = lookups  # metric, by source
         self._memory: OrderedDict[LookupKey, Known] = OrderedDict()
+        self._remembered: dict[bytes, LookupKey] = {}  # by what the feed's changes are known as
         self._size = memory
         self._sector_ids: dict[int, str] = {}
-        self._in_flight: dict[LookupKey, asyncio.Future[None]] = {}
+        self._in_flight: dict[LookupKey, asyncio.Future[dict[LookupKey, Known]]] = {}
+        self._heard_ms = clock.now_ms()
+        self._feed_complete_ms = 0
+        self._due_to_hear_ms = 0
 
     async def know(
         self, keys: Iterable[LookupKey], *, not_before_ms: int = 0
     ) -> tuple[dict[LookupKey, Known], UpstreamError | None]:
-        """Answers for `keys`, none older than the bound nor than `not_before_ms`.
+        """Answers for `keys`, none older than the bound nor asked before `not_before_ms`.
 
         Returns: what is known, and the registry's failure when some keys could not be asked.
         """
         wanted = set(keys)
-        found = {key: known for key in wanted if (known := self._fresh(key, not_before_ms))}
+        if not wanted:
+            return {}, None
+        await self._hear()
+        found = {key: known for key in wanted if (known := self._from_memory(key, not_before_ms))}
         missing = wanted - found.keys()
         if missing and not_before_ms == 0:
-            found |= await self._from_table(missing)
+            stored = await self._snapshots.find(missing)
+            found |= {key: self._keep(key, known) for key, known in stored.items() if self._is_fresh(known)}
             missing -= found.keys()
-        error = await self._ask(missing)
-        for key in missing:
-            if known := self._fresh(key, not_before_ms):
-                found[key] = known
+        self._count("cached", len(found))
+        error = None
+        while missing and error is None:
+            answered, error = await self._ask(missing)
+            # An answer that another batch had asked for too early is no answer here: then we ask ourselves.
+            found |= {k: a for k, a in answered.items() if a.answer.fetched_at_ms >= not_before_ms}
+            missing -= found.keys()
         return found, error
 
-    def forget(self, keys: Iterable[LookupKey]) -> None:
-        """Drops answers from memory: the registry said that something changed."""
-        for key in keys:
-            self._memory.pop(key, None)
+    async def sector_ids(self, person_ids: set[int]) -> dict[int, str]:
+        """The sector identifier of people we have stored, by our own id. It never changes, so it is kept."""
+        found = {id_: self._sector_ids[id_] for id_ in person_ids if id_ in self._sector_ids}
+        if missing := person_ids - found.keys():
+            read = await self._snapshots.sector_ids(missing)
+            self._keep_ids(read)
+            found |= read
+        return found
 
-    def _fresh(self, key: LookupKey, not_before_ms: int) -> Known | None:
+    async def _hear(self) -> None:
+        """Forgets what the change feed, read by any process, has said to be out of date."""
+        now = self._clock.now_ms()
+        if now < self._due_to_hear_ms:
+            return
+        self._due_to_hear_ms = now + _HEAR_MS
+        heard = await self._snapshots.heard(self._heard_ms)
+        for blind_key, changed_ms in heard.changed.items():
+            key = self._remembered.get(blind_key)
+            if key is not None and self._memory[key].answer.fetched_at_ms <= changed_ms:
+                del self._memory[key], self._remembered[blind_key]
+        self._heard_ms, self._feed_complete_ms = now, heard.complete_ms
+
+    def _from_memory(self, key: LookupKey, not_before_ms: int) -> Known | None:
         known = self._memory.get(key)
-        if known is None:
-            return None
-        fetched = known.answer.fetched_at_ms
-        if not self._is_fresh(known.answer) or fetched < not_before_ms:
+        if known is None or known.answer.fetched_at_ms < not_before_ms or not self._is_fresh(known):
             return None
         self._memory.move_to_end(key)
         return known
 
-    def _is_fresh(self, answer: Answer) -> bool:
-        limit = self._max_age_ms if answer.hits else self._negative_max_age_ms
-        return self._clock.now_ms() - answer.fetched_at_ms <= limit
+    def _is_fresh(self, known: Known) -> bool:
+        now, bounds = self._clock.now_ms(), self._bounds
+        limit = bounds.max_age_ms if known.answer.hits else bounds.negative_max_age_ms
+        if known.answer.hits and now - self._feed_complete_ms < bounds.feed_lag_max_ms:
+            limit = max(limit, bounds.feed_max_age_ms)
+        return now - known.answer.fetched_at_ms <= limit
 
-    async def _from_table(self, keys: set[LookupKey]) -> dict[LookupKey, Known]:
-        blind = {self._blind.index("lookup." + key.type, key.value): key for key in keys}
-        async with self._db.read() as tx:
-            x = tx.json_rows(("key", "blob"))
-            lookups = await tx.rows(FIND.format(x=x), rows=tx.pack([(key,) for key in blind]))
-            ids = sorted({id_ for row in lookups for id_ in orjson.loads(row.person_ids)})
-            x = tx.json_rows(("id", "int"))
-            people = await tx.rows(PEOPLE.format(x=x), rows=tx.pack([(id_,) for id_ in ids])) if ids else []
-        snapshots = {
-            row.id: (self._open(bytes(row.sector_key), bytes(row.snapshot_sealed)), Person(row.id, row.version))
-            for row in people
-        }
-        found = {}
-        for row in lookups:
-            hits = [snapshots[id_] for id_ in orjson.loads(row.person_ids)]
-            answer = Answer(
-                hits=tuple(snapshot for snapshot, _ in hits), fetched_at_ms=row.fetched_at_ms, live=False
-            )
-            if self._is_fresh(answer):
-                question = blind[bytes(row.key)]
-                found[question] = Known(answer, {snapshot.sector_id: person for snapshot, person in hits})
-                self._remember(question, found[question])
-        return found
-
-    async def _ask(self, keys: set[LookupKey]) -> UpstreamError | None:
+    async def _ask(self, keys: set[LookupKey]) -> tuple[dict[LookupKey, Known], UpstreamError | None]:
         """Asks the registry for `keys`, waiting for those that another batch is asking for already."""
-        others = {self._in_flight[key] for key in keys if key in self._in_flight}
-        mine = sorted(keys - self._in_flight.keys())
+        theirs = {key: self._in_flight[key] for key in keys if key in self._in_flight}
+        mine = sorted(keys - theirs.keys())
+        answered: dict[LookupKey, Known] = {}
         error: UpstreamError | None = None
         if mine:
-            done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            done: asyncio.Future[dict[LookupKey, Known]] = asyncio.get_running_loop().create_future()
             self._in_flight |= dict.fromkeys(mine, done)
+            asked_at_ms = self._clock.now_ms()
             try:
-                await self._store(await self._registry.lookup(mine))
+                hits = await self._registry.lookup(mine)
+                answered = await self._snapshots.store(hits, asked_at_ms=asked_at_ms)
             except UpstreamError as failure:
                 error = failure
             finally:
                 for key in mine:
                     del self._in_flight[key]
-                done.set_result(None)
-        if others:
-            await asyncio.wait(others)
-        return error
+                done.set_result(answered)
+            for key, known in answered.items():
+                self._keep(key, _as_cached(known))
+            self._count("live", len(answered))
+        for key, asking in theirs.items():
+            if other := (await asyncio.shield(asking)).get(key):
+                answered[key] = other
+                self._count("coalesced", 1)
+        return answered, error
 
-    async def _store(self, hits: Mapping[LookupKey, tuple[Snapshot, ...]]) -> None:
-        now = self._clock.now_ms()
-        snapshots = {snapshot.sector_id: snapshot for found in hits.values() for snapshot in found}
-        sector_keys = {sid: self._blind.index("sector_id", sid) for sid in snapshots}
-        rows: list[tuple[Cell, ...]] = []
-        for sid, snapshot in snapshots.items():
-            text = snapshot.model_dump_json().encode()
-            sealed = self._vault.seal(
-                text, aad("people", "snapshot", sector_keys[sid]), self._vault.key_of(LASTING)
-            )
-            rows.append((sector_keys[sid], hashlib.blake2b(text, digest_size=16).digest(), sealed))
-
-        async def in_tx(tx: Tx) -> dict[bytes, Person]:
-            x = tx.json_rows(("sector_key", "blob"), ("digest", "blob"), ("sealed", "blob"))
-            saved = await tx.rows(SAVE_PEOPLE.format(x=x), rows=tx.pack(sorted(rows)), now=now) if rows else []
-            people = {bytes(row.sector_key): Person(row.id, row.version) for row in saved}
-            x = tx.json_rows(("key", "blob"), ("person_ids", "text"))
-            lookups = sorted(
-                (
-                    self._blind.index("lookup." + key.type, key.value),
-                    orjson.dumps([people[sector_keys[s.sector_id]].id for s in found]).decode(),
-                )
-                for key, found in hits.items()
-            )
-            await tx.run(SAVE_LOOKUPS.format(x=x), rows=tx.pack(lookups), now=now)
-            return people
-
-        people = await self._db.write(in_tx)
-        for sid, blind_key in sector_keys.items():
-            self._keep_id(people[blind_key].id, sid)
-        for key, found in hits.items():
-            answer = Answer(hits=found, fetched_at_ms=now)
-            self._remember(key, Known(answer, {s.sector_id: people[sector_keys[s.sector_id]] for s in found}))
-
-    def _remember(self, key: LookupKey, known: Known) -> None:
+    def _keep(self, key: LookupKey, known: Known) -> Known:
         self._memory[key] = known
         self._memory.move_to_end(key)
+        self._remembered[self._snapshots.blind_key(key)] = key
+        self._keep_ids({person.id: sector_id for sector_id, person in known.people.items()})
         while len(self._memory) > self._size:
-            self._memory.popitem(last=False)
+            oldest, _ = self._memory.popitem(last=False)
+            del self._remembered[self._snapshots.blind_key(oldest)]
+        return known
 
-    def _open(self, sector_key: bytes, sealed: bytes) -> Snapshot:
-        return Snapshot.model_validate_json(self._vault.open(sealed, aad("people", "snapshot", sector_key)))
-
-    async def sector_ids(self, person_ids: set[int]) -> dict[int, str]:
-        """The sector identifier of people we have stored, by our own id. It never changes, so it is kept."""
-        found = {id_: self._sector_ids[id_] for id_ in person_ids if id_ in self._sector_ids}
-        missing = sorted(person_ids - found.keys())
-        if missing:
-            async with self._db.read() as tx:
-                x = tx.json_rows(("id", "int"))
-                rows = await tx.rows(PEOPLE.format(x=x), rows=tx.pack([(id_,) for id_ in missing]))
-            for row in rows:
-                snapshot = self._open(bytes(row.sector_key), bytes(row.snapshot_sealed))
-                found[row.id] = snapshot.sector_id
-                self._keep_id(row.id, snapshot.sector_id)
-        return found
-
-    def _keep_id(self, person_id: int, sector_id: str) -> None:
-        if len(self._sector_ids) >= self._size:
+    def _keep_ids(self, sector_ids: Mapping[int, str]) -> None:
+        if len(self._sector_ids) + len(sector_ids) > self._size:
             self._sector_ids.clear()
-        self._sector_ids[person_id] = sector_id
+        self._sector_ids |= sector_ids
+
+    def _count(self, source: str, n: int) -> None:
+        if n:
+            self._lookups.labels(source).inc(n)
+
+
+def _as_cached(known: Known) -> Known:
+    answer = Answer(hits=known.answer.hits, fetched_at_ms=known.answer.fetched_at_ms, live=False)
+    return Known(answer, known.people)

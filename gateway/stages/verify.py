@@ -4,6 +4,7 @@ An outage of the registry is never a verdict: those deliveries wait for it and b
 """
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,8 +16,9 @@ from gateway.bdtx.recognition import check_result
 from gateway.bdtx.school_years import resolve as resolve_year
 from gateway.identity.case import Case, keys_of
 from gateway.identity.judge import judge
-from gateway.identity.people import Known, People
+from gateway.identity.people import People
 from gateway.identity.policy import Policy
+from gateway.identity.snapshots import Known
 from gateway.identity.waits import waits_of
 from gateway.model.clock import MINUTE_MS, Clock, local_date
 from gateway.model.completion import Completion
@@ -24,9 +26,10 @@ from gateway.model.errors import KeyMissing, SealBroken
 from gateway.model.merge import rank
 from gateway.model.outcomes import Advance, Bury, Hold, RetryLater, Wait
 from gateway.model.person import LookupKey
-from gateway.model.reasons import REASONS
+from gateway.model.reasons import owner_of
 from gateway.model.states import State
-from gateway.model.verdict import Finding, Verdict
+from gateway.model.verdict import Effect, Finding, Verdict
+from gateway.observe.metrics import Metrics
 from gateway.outbound.gate import Gate
 from gateway.queue import payloads
 from gateway.queue.claim import claim
@@ -37,6 +40,7 @@ from gateway.queue.retry import MAX_UNRECORDED_CLAIMS
 from gateway.queue.wake import newest_wake
 from gateway.security.blind import BlindIndex
 from gateway.security.vault import Vault
+from gateway.stages.deliver import Deliver
 from gateway.stages.waiting import blinded
 from gateway.storage.engine import Database, Tx
 from gateway.storage.rows import Cell
@@ -80,6 +84,8 @@ class Verify:
         courses: Courses,
         policy: Policy,
         gate: Gate,
+        deliver: Deliver,
+        metrics: Metrics,
         *,
         claim_rows: int,
         lease_ms: int,
@@ -93,6 +99,8 @@ class Verify:
         self._courses = courses
         self._policy = policy
         self._gate = gate
+        self._deliver = deliver
+        self._metrics = metrics
         self._claim_rows = claim_rows
         self._lease_ms = lease_ms
         self._jitter = jitter
@@ -114,7 +122,10 @@ class Verify:
         is_recheck = state is State.HELD or lane in (INTERACTIVE, REPLAY)
         not_before_ms = self._clock.now_ms() if is_recheck else 0
         judged += await self._judge(opened, seen_wake, not_before_ms=not_before_ms)
-        await self._record(judged, seen_wake)
+        verified = await self._record(judged, seen_wake, lease=self._deliver.takes_over())
+        if verified:
+            completions = {d.id: completion for d, completion in opened}
+            await self._deliver.deliver_leased([(d, completions[d.id]) for d in verified])
         return len(claimed)
 
     async def _open(self, claimed: Sequence[Delivery]) -> tuple[list[_Judged], list[Opened]]:
@@ -179,7 +190,8 @@ class Verify:
         year = resolve_year(completion.course.school_year, completed_on)
         reason, waits = self._holds(completion, case, verdict, mapped, year)
         if reason is not None:
-            hold = Hold(reason, REASONS[reason].owner, blinded(self._blind, waits))
+            owner = owner_of(reason, side=_side(verdict, reason))
+            hold = Hold(reason, owner, blinded(self._blind, waits))
             result = Result(d, hold, reason)
         else:
             assert person is not None and mapped.module is not None and year is not None
@@ -216,7 +228,8 @@ class Verify:
             reasons.append(fault)
         return (reasons[0] if reasons else None), waits
 
-    async def _record(self, judged: Sequence[_Judged], seen_wake: int) -> None:
+    async def _record(self, judged: Sequence[_Judged], seen_wake: int, *, lease: bool) -> list[Delivery]:
+        """Writes all verdicts. Returns: with `lease`, the verified deliveries, claimed for delivery already."""
         rows: list[tuple[Cell, ...]] = [
             (
                 j.result.delivery.id,
@@ -233,9 +246,12 @@ class Verify:
             if j.verdict is not None
         ]
 
-        async def in_tx(tx: Tx) -> None:
+        results = [j.result for j in judged]
+        next_lease_ms = self._lease_ms if lease else 0
+
+        async def in_tx(tx: Tx) -> list[Delivery]:
             now = self._clock.now_ms()
-            await record_in(tx, self.name, [j.result for j in judged], (), seen_wake, now, self._jitter)
+            recorded = await record_in(tx, self.name, results, (), seen_wake, now, self._jitter, next_lease_ms)
             if rows:
                 x = tx.json_rows(
                     ("delivery_id", "int"),
@@ -249,8 +265,18 @@ class Verify:
                     ("findings", "text"),
                 )
                 await tx.run(LOG_VERDICTS.format(x=x), rows=tx.pack(rows), now=now)
+            return recorded.leased
 
-        await self._db.write(in_tx)
+        leased = await self._db.write(in_tx)
+        for code, n in Counter(j.result.code for j in judged if j.verdict is not None).items():
+            self._metrics.verdicts.labels(code).inc(n)
+        return leased
+
+
+def _side(verdict: Verdict, reason: str) -> object:
+    """The side (`sent`, `on_file`) of the finding that holds: it decides who has to act."""
+    holding = (f for f in verdict.findings if f.code == reason and f.effect is Effect.HOLDS)
+    return next((f.detail.get("side") for f in holding), None)
 
 
 def _findings(findings: Sequence[Finding]) -> str:

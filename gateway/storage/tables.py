@@ -198,7 +198,45 @@ lookups = Table(
     metadata,
     Column("key", LargeBinary, primary_key=True),  # blind index of (type, value)
     Column("person_ids", Text, nullable=False),  # JSON array: no hit, one or several
+    Column("fetched_at_ms", BigInteger, nullable=False),  # when the question was asked; 0: never
+    Column("changed_at_ms", BigInteger, nullable=False, server_default=text("0")),  # heard from the change feed
+)
+# What every process reads to hear of changes, and what is cleared of people nobody asked about.
+Index(
+    "ix_lookups_changed",
+    lookups.c.changed_at_ms,
+    sqlite_where=lookups.c.changed_at_ms > 0,
+    postgresql_where=lookups.c.changed_at_ms > 0,
+)
+
+# Every version of a person's file that was judged by: the evidence behind verifications.
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("person_id", BigInteger, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),  # the same blob as people.snapshot_sealed at that time
     Column("fetched_at_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("person_id", "version"),
+)
+
+# How far a feed has been read; committed together with what followed from it.
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),  # the feed has been read completely up to this moment
+)
+
+# Who may do what only one process may do. `fence` rises with each new holder.
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("fence", Integer, nullable=False),
+    Column("until_ms", BigInteger, nullable=False),
 )
 
 verifications = Table(

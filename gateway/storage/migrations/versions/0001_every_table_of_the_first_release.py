@@ -45,6 +45,13 @@ def upgrade() -> None:
         sa.UniqueConstraint("vendor_id", "course_key", name=op.f("uq_courses_vendor_id_course_key")),
     )
     op.create_table(
+        "cursors",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_cursors")),
+    )
+    op.create_table(
         "data_keys",
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("month", sa.Integer(), nullable=False),
@@ -139,12 +146,30 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_intake")),
     )
     op.create_table(
+        "leases",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("holder", sa.Text(), nullable=False),
+        sa.Column("fence", sa.Integer(), nullable=False),
+        sa.Column("until_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_leases")),
+    )
+    op.create_table(
         "lookups",
         sa.Column("key", sa.LargeBinary(), nullable=False),
         sa.Column("person_ids", sa.Text(), nullable=False),
         sa.Column("fetched_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("changed_at_ms", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_lookups")),
     )
+    with op.batch_alter_table("lookups", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_lookups_changed",
+            ["changed_at_ms"],
+            unique=False,
+            sqlite_where=sa.text("changed_at_ms > 0"),
+            postgresql_where=sa.text("changed_at_ms > 0"),
+        )
+
     op.create_table(
         "payloads",
         sa.Column(
@@ -202,6 +227,14 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "person_id", "module_code", "school_year", name=op.f("uq_records_person_id_module_code_school_year")
         ),
+    )
+    op.create_table(
+        "snapshots",
+        sa.Column("person_id", sa.BigInteger(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("fetched_at_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("person_id", "version", name=op.f("pk_snapshots")),
     )
     op.create_table(
         "vendor_secrets",
