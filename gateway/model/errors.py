@@ -55,13 +55,18 @@ class PayloadInvalid(GatewayError):
 
 
 class SignatureRefused(GatewayError):
-    """`fault` is one of the codes of contracts/gateway/README.md (signature.*)."""
+    """`fault` is one of the codes of contracts/gateway/README.md (signature.*).
+
+    `variant` and `fill` let the refusal be told in another language: what exactly was wrong, and its figures.
+    """
 
     code = "signature.refused"
 
-    def __init__(self, fault: str, message: str) -> None:
+    def __init__(self, fault: str, message: str, variant: str | None = None, **fill: object) -> None:
         super().__init__(message)
         self.fault = fault
+        self.variant = variant
+        self.fill = fill
 
 
 class NotFound(GatewayError):

@@ -15,6 +15,23 @@ from gateway.model.errors import SignatureRefused
 MAX_BODY_BYTES = 16 * 1024  # larger bodies get the general answer: guessing would cost more than checking
 MAX_SIGNATURES = 4
 
+# What was done instead of what the standard asks for.
+RECIPES = {
+    "key_not_decoded": "its text was used as the key: decode the base64 after whsec_ first",
+    "only_body": "only the body was signed: sign `{id}.{timestamp}.{body}`",
+    "no_id": "the id was not signed: sign `{id}.{timestamp}.{body}`",
+    "hex": "the signature is hex, not base64",
+}
+# What happened to the body between signing and sending, or on the way.
+CHANGES = {
+    "empty": "nothing was signed as the body",
+    "white_space": "white space at an end",
+    "line_cut": "a line end was cut off",
+    "line_ends": "line ends",
+    "byte_order_mark": "a byte order mark",
+    "written_again": "the JSON was written again",
+}
+
 # How serialisers commonly write JSON; indented forms are slow to make, so only the usual one is tried.
 _FORMS: tuple[dict[str, Any], ...] = (
     {"separators": (",", ":")},
@@ -36,18 +53,18 @@ def diagnose(
         return SignatureRefused("signature.unknown_key", "this vendor has no live secret: ask for a new one")
     if len(body) <= MAX_BODY_BYTES:
         for key in keys:
-            for what, recipe_key, content in _recipes(key, prefix, body):
+            for variant, recipe_key, content in _recipes(key, prefix, body):
                 if _is_sent(sent, recipe_key, content):
-                    return SignatureRefused("signature.wrong_recipe", f"the secret is right, but {what}")
+                    return _wrong_recipe(variant)
             if _is_hex_sent(sent, key, prefix + body):
-                return SignatureRefused(
-                    "signature.wrong_recipe", "the secret is right, but the signature is hex, not base64"
-                )
-        for what, variant in _variants(body):
-            if variant != body and any(_is_sent(sent, key, prefix + variant) for key in keys):
+                return _wrong_recipe("hex")
+        for variant, signed in _variants(body):
+            if signed != body and any(_is_sent(sent, key, prefix + signed) for key in keys):
                 return SignatureRefused(
                     "signature.body_changed",
-                    f"the secret is right, but the body arrived changed ({what}): sign the bytes that are sent",
+                    f"the secret is right, but the body arrived changed ({CHANGES[variant]}): "
+                    "sign the bytes that are sent",
+                    variant,
                 )
     return SignatureRefused(
         "signature.no_match",
@@ -56,26 +73,30 @@ def diagnose(
     )
 
 
+def _wrong_recipe(variant: str) -> SignatureRefused:
+    return SignatureRefused("signature.wrong_recipe", f"the secret is right, but {RECIPES[variant]}", variant)
+
+
 def _recipes(key: bytes, prefix: bytes, body: bytes) -> Iterator[tuple[str, bytes, bytes]]:
-    """(what was done, key used, text signed)."""
+    """(what was done, by its key in RECIPES; key used; text signed)."""
     text = base64.b64encode(key)
-    yield "its text was used as the key: decode the base64 after whsec_ first", b"whsec_" + text, prefix + body
-    yield "its text was used as the key: decode the base64 after whsec_ first", text, prefix + body
-    yield "only the body was signed: sign `{id}.{timestamp}.{body}`", key, body
-    yield "the id was not signed: sign `{id}.{timestamp}.{body}`", key, prefix.split(b".", 1)[1] + body
+    yield "key_not_decoded", b"whsec_" + text, prefix + body
+    yield "key_not_decoded", text, prefix + body
+    yield "only_body", key, body
+    yield "no_id", key, prefix.split(b".", 1)[1] + body
 
 
 def _variants(body: bytes) -> Iterator[tuple[str, bytes]]:
-    """(what happened on the way, the body that may have been signed)."""
-    yield "nothing was signed as the body", b""
-    yield "white space at an end", body.strip()
-    yield "a line end was cut off", body + b"\n"
-    yield "a line end was cut off", body + b"\r\n"
+    """(what happened on the way, by its key in CHANGES; the body that may have been signed)."""
+    yield "empty", b""
+    yield "white_space", body.strip()
+    yield "line_cut", body + b"\n"
+    yield "line_cut", body + b"\r\n"
     lines = body.replace(b"\r\n", b"\n")
-    yield "line ends", lines
-    yield "line ends", lines.replace(b"\n", b"\r\n")
-    yield "a byte order mark", body.removeprefix(b"\xef\xbb\xbf")
-    yield "a byte order mark", b"\xef\xbb\xbf" + body
+    yield "line_ends", lines
+    yield "line_ends", lines.replace(b"\n", b"\r\n")
+    yield "byte_order_mark", body.removeprefix(b"\xef\xbb\xbf")
+    yield "byte_order_mark", b"\xef\xbb\xbf" + body
     try:
         item = json.loads(body)
     except (ValueError, RecursionError):
@@ -83,7 +104,7 @@ def _variants(body: bytes) -> Iterator[tuple[str, bytes]]:
     for ascii_only in (False, True):
         for form in _FORMS:
             try:
-                yield "the JSON was written again", json.dumps(item, ensure_ascii=ascii_only, **form).encode()
+                yield "written_again", json.dumps(item, ensure_ascii=ascii_only, **form).encode()
             except (ValueError, RecursionError):  # a lone surrogate, or nested too deeply
                 continue
 

@@ -99,17 +99,21 @@ def _header(headers: Mapping[str, str], name: str) -> str:
     if value is None:  # a plain dict with Webhook-Id; the server's own mapping has no case
         value = next((text for key, text in headers.items() if key.lower() == name), "")
     if not value:
-        raise SignatureRefused("signature.missing_header", f"the header {name} is missing")
+        raise SignatureRefused("signature.missing_header", f"the header {name} is missing", header=name)
     return value
 
 
 def _check_clock(timestamp: str, now_s: int, tolerance_s: int) -> None:
     server_time = http_date(now_s * 1000)
     if not _SECONDS.fullmatch(timestamp):
-        hint = "; it looks like milliseconds" if re.fullmatch(r"[0-9]{12,14}", timestamp) else ""
+        in_ms = re.fullmatch(r"[0-9]{12,14}", timestamp)
+        hint = "; it looks like milliseconds" if in_ms else ""
         raise SignatureRefused(
             "signature.bad_timestamp",
             f"{TIMESTAMP} must be Unix seconds as a whole number{hint}; server time {server_time} is {now_s}",
+            "milliseconds" if in_ms else None,
+            server_time=server_time,
+            now_s=now_s,
         )
     off_s = int(timestamp) - now_s
     if abs(off_s) > tolerance_s:
@@ -117,4 +121,8 @@ def _check_clock(timestamp: str, now_s: int, tolerance_s: int) -> None:
         raise SignatureRefused(
             "signature.clock_off",
             f"{TIMESTAMP} is {abs(off_s)} s {side} server time {server_time} (at most {tolerance_s} s)",
+            "ahead" if off_s > 0 else "behind",
+            off_s=abs(off_s),
+            server_time=server_time,
+            tolerance_s=tolerance_s,
         )

@@ -146,6 +146,9 @@ def open_database(url: str) -> Database:
             raise ConfigError(
                 "GATEWAY_DATABASE_URL: SQLite needs a file, for example sqlite:///data/gateway.db"
             )
+        folder = Path(parsed.database).parent
+        if not folder.is_dir():
+            raise ConfigError(f"the database folder {folder} is missing: run `gateway init`, or make it")
         url = f"sqlite+aiosqlite:///{parsed.database}"
         writer = create_async_engine(url, pool_size=1, max_overflow=0, hide_parameters=True)
         reader = create_async_engine(url, pool_size=4, max_overflow=4, hide_parameters=True)

@@ -1,0 +1,27 @@
+"""Context and routes -> the aiohttp application."""
+
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from gateway.api.context import CONTEXT, Context
+from gateway.api.edge import edge
+from gateway.api.routes import Route, discover
+
+
+def make_app(context: Context, *, probes_only: bool = False) -> web.Application:
+    """Serves every route found; with `probes_only` just health and metrics, for a worker without vendors."""
+    routes = [route for route in discover() if route.is_probe or not probes_only]
+    return serve_routes(context, routes)
+
+
+def serve_routes(context: Context, routes: Sequence[Route]) -> web.Application:
+    """An application of just these routes."""
+    app = web.Application(middlewares=[edge], client_max_size=context.max_body_bytes)
+    app[CONTEXT] = context
+    for route in routes:
+        if route.method == "GET":
+            app.router.add_get(route.path, route.handler)  # and HEAD
+        else:
+            app.router.add_route(route.method, route.path, route.handler)
+    return app

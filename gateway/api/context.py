@@ -1,0 +1,71 @@
+"""What the HTTP floor is given by the composition root."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from gateway.api.write_path import WritePath
+from gateway.model.clock import Clock
+from gateway.model.texts import Lang
+from gateway.observe.metrics import Metrics
+from gateway.outbound.gate import Gate
+from gateway.queue.vendors import Vendors
+from gateway.stages.receive import Receive
+from gateway.storage.engine import Database
+
+
+class Drain:
+    """Whether the process is going down, and how many requests it still has in hand."""
+
+    def __init__(self) -> None:
+        self._begun = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._in_hand = 0
+
+    @property
+    def has_begun(self) -> bool:
+        return self._begun.is_set()
+
+    def begin(self) -> None:
+        """From now on nothing new is taken."""
+        self._begun.set()
+
+    def enter(self) -> None:
+        self._in_hand += 1
+        self._empty.clear()
+
+    def leave(self) -> None:
+        self._in_hand -= 1
+        if not self._in_hand:
+            self._empty.set()
+
+    async def begun(self) -> None:
+        """Returns once `begin` was called."""
+        await self._begun.wait()
+
+    async def empty(self) -> None:
+        """Returns once no request is in hand."""
+        await self._empty.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The parts that routes use, and the few settings they need."""
+
+    clock: Clock
+    db: Database
+    vendors: Vendors
+    receive: Receive
+    metrics: Metrics
+    write_path: WritePath
+    gates: tuple[Gate, ...] = ()  # of the worker in this process; none when it runs elsewhere
+    drain: Drain = field(default_factory=Drain)
+    lang: Lang = "vi"  # for readers who state none
+    max_body_bytes: int = 1_048_576
+    max_items: int = 500
+    patience_s: float = 30.0  # for a body to arrive, and again for its commit
+
+
+CONTEXT: web.AppKey[Context] = web.AppKey("context", Context)

@@ -1,0 +1,115 @@
+"""What the gateway answers, as models: the source of contracts/gateway/schemas/ and openapi.json.
+
+Answers are written straight from our values, which is faster; tests hold them against these models.
+A field that has nothing to say is left out, never null or empty.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.queue.delivery import ReceiptStatus
+
+
+class Answer(BaseModel):
+    """Base of all answers."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ItemError(Answer):
+    """One fault of one field."""
+
+    path: str = Field(
+        description="JSON path inside the item; $ is the item itself.", examples=["$.user.userId"]
+    )
+    code: str = Field(description="Stable code.", examples=["field.missing"])
+    message: str = Field(description="What to do, in the language asked for. Never quotes a value.")
+
+
+class Receipt(Answer):
+    """What became of one item; receipts stand in the order of the items."""
+
+    event_id: str | None = Field(None, description="The vendor's event id; absent when it could not be read.")
+    status: ReceiptStatus
+    delivery_id: str | None = Field(
+        None, description="The gateway's id of the delivery; absent when there is none (invalid, unsupported)."
+    )
+    errors: list[ItemError] | None = Field(None, min_length=1, description="Only with `invalid`.")
+
+
+class Receipts(Answer):
+    """The answer to completions: all of it is committed before it is sent."""
+
+    receipts: list[Receipt] = Field(min_length=1)
+
+
+class Withdrawal(Answer):
+    """The answer to a withdrawal. Doing it twice is no error: then the list is empty."""
+
+    event_id: str
+    withdrawn: list[str] = Field(description="Ids of the deliveries taken back by this request.")
+
+
+class Problem(Answer):
+    """RFC 9457. `type` and `code` are stable; `title` and `detail` are texts for people."""
+
+    type: str = Field(examples=["urn:lms-temis-gateway:problem:body.too_large"])
+    title: str
+    status: int = Field(ge=400, le=599)
+    detail: str
+    instance: str = Field(description="Correlation id of the request, also in X-Correlation-Id.")
+    code: str = Field(examples=["body.too_large"])
+    server_time: str | None = Field(None, description="With 401: the gateway's clock, RFC 3339 in UTC.")
+    receipts: list[Receipt] | None = Field(None, description="With 409 and 422: the receipts all the same.")
+
+
+class Component(Answer):
+    """One thing the gateway needs."""
+
+    status: Literal["up", "degraded", "down"]
+    state: str = Field(
+        description="up or down; of an outside system its breaker: closed, delayed, open, paused."
+    )
+    retry_in_s: float | None = Field(None, description="When the outside system is asked again.")
+
+
+class Readiness(Answer):
+    """Whether to send requests here. `degraded` still takes completions: they wait for what is down."""
+
+    status: Literal["ready", "degraded", "draining", "unready"]
+    components: dict[str, Component]
+
+
+class Liveness(Answer):
+    """The process is alive."""
+
+    status: Literal["alive"]
+
+
+class Sheet(Answer):
+    """Counts of one vendor or of all. arrived = received + what was not taken; received = sum of the states."""
+
+    arrived: int = Field(description="Everything authenticated that was sent.")
+    received: int = Field(description="Taken, by the intake ledger.")
+    duplicate: int
+    stale: int
+    conflict: int
+    invalid: int
+    unsupported: int
+    quarantined: int = Field(description="Bodies that could not be read at all, kept sealed.")
+    accepted: int = Field(description="State: waits for verification.")
+    held: int = Field(description="State: waits for a change that its reason names.")
+    verified: int = Field(description="State: waits for TEMIS.")
+    delivered: int = Field(description="State: TEMIS has it.")
+    dead: int = Field(description="State: refused for good; an operator decides.")
+    voided: int = Field(description="State: withdrawn, superseded or discarded.")
+    withdrawals: int = Field(description="Deliveries of our own that take a record back; not received.")
+    difference: int = Field(description="received less the sum of all states; not 0 is an alarm.")
+    closes: bool
+
+
+class Balance(Sheet):
+    """`gateway balance --json`: the sheet of everything, and one for each vendor."""
+
+    by_vendor: dict[str, Sheet]

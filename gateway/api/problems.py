@@ -1,0 +1,107 @@
+"""Whatever went wrong -> one RFC 9457 problem, in the reader's language, without a value of anybody.
+
+Codes and statuses are the table below, texts are texts/{vi,en}.toml.
+Source: RFC 9457; contracts/gateway/README.md.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import orjson
+from aiohttp import web
+
+from gateway.connectors.faults import TEXTS as FAULTS
+from gateway.connectors.faults import fault_text
+from gateway.model.texts import Lang, Texts
+
+URN = "urn:lms-temis-gateway:problem:"
+CONTENT_TYPE = "application/problem+json"
+TEXTS = Texts.load(Path(__file__).parent / "texts")
+
+STATUS: Final[Mapping[str, int]] = {
+    "body.empty": 400,
+    "body.not_utf8": 400,
+    "body.not_json": 400,
+    "body.not_wanted": 400,
+    "request.refused": 400,
+    "signature.missing_header": 401,
+    "signature.bad_id": 401,
+    "signature.bad_timestamp": 401,
+    "signature.clock_off": 401,
+    "signature.bad_format": 401,
+    "signature.unknown_key": 401,
+    "signature.expired_key": 401,
+    "signature.wrong_recipe": 401,
+    "signature.body_changed": 401,
+    "signature.no_match": 401,
+    "not_found": 404,
+    "route.not_found": 404,
+    "method.not_allowed": 405,
+    "body.too_slow": 408,
+    "completion.conflict": 409,
+    "refused": 409,
+    "body.too_large": 413,
+    "body.too_many_items": 413,
+    "media_type.unsupported": 415,
+    "encoding.unsupported": 415,
+    "body.not_items": 422,
+    "body.no_items": 422,
+    "completions.invalid": 422,
+    "internal.error": 500,
+    "overloaded": 503,
+    "storage.busy": 503,
+    "storage.slow": 503,
+    "storage.unavailable": 503,
+    "draining": 503,
+}
+
+
+class Refusal(Exception):
+    """A problem on its way to the answer. `variant` picks a more exact detail; `fill` fills the texts.
+
+    `status` other than that of the table is only for refusals of the HTTP server itself.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        *,
+        variant: str | None = None,
+        fill: Mapping[str, object] | None = None,
+        fields: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+        status: int | None = None,
+    ) -> None:
+        super().__init__(code)
+        self.code = code
+        self.status = status or STATUS[code]
+        self.variant = variant
+        self.fill = fill or {}
+        self.fields = fields or {}
+        self.headers = headers or {}
+
+    def answer(self, lang: Lang, instance: str) -> web.Response:
+        """The problem document. `instance` is the correlation id of the request."""
+        document = {
+            "type": URN + self.code,
+            "title": TEXTS.get(f"{self.code}.title", lang, **self.fill),
+            "status": self.status,
+            "detail": self._detail(lang),
+            "instance": instance,
+            "code": self.code,
+            **self.fields,
+        }
+        headers = {"Content-Language": lang, "Vary": "Accept-Language", "Cache-Control": "no-store"}
+        return web.Response(
+            body=orjson.dumps(document),
+            status=self.status,
+            content_type=CONTENT_TYPE,
+            headers={**headers, **self.headers},
+        )
+
+    def _detail(self, lang: Lang) -> str:
+        for key in (f"{self.code}.{self.variant}", f"{self.code}.detail"):
+            if TEXTS.has(key):
+                return TEXTS.get(key, lang, **self.fill)
+        return fault_text(self.code, lang, **self.fill) if self.code in FAULTS else ""

@@ -1,0 +1,37 @@
+"""The routes, one file per resource: a module that defines ROUTES is found, served and documented.
+
+What stands beside a handler here is what openapi.json says of it.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from aiohttp import web
+from pydantic import BaseModel
+
+from gateway.model.discovery import discover as find
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One operation: how it is reached, what it answers, which problems it may answer with."""
+
+    method: str
+    path: str
+    handler: Handler
+    name: str  # operationId
+    summary: str
+    answers: Mapping[int, tuple[str, type[BaseModel] | None]]  # status -> meaning, model; None: no JSON
+    problems: Sequence[str] = ()  # codes of problems.STATUS
+    parameters: Mapping[str, str] = field(default_factory=dict)  # of the path: name -> meaning
+    body: Mapping[str, Any] | None = None  # JSON Schema of the request body
+    is_signed: bool = False
+    is_probe: bool = False  # served by a worker without vendors too
+
+
+def discover() -> list[Route]:
+    """Every route of this folder, by file name. Raises: ConfigError when a file is broken."""
+    return [route for routes in find(__name__, "ROUTES").values() for route in cast(tuple[Route, ...], routes)]

@@ -1,0 +1,132 @@
+"""/v1/vendors/{vendor}/completions: vendors send completions and take them back."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+
+import orjson
+from aiohttp import web
+
+from gateway.api.context import CONTEXT, Context
+from gateway.api.edge import FACTS
+from gateway.api.languages import preferred
+from gateway.api.models import Receipts, Withdrawal
+from gateway.api.problems import STATUS, Refusal
+from gateway.api.routes import Route
+from gateway.api.signed import signed
+from gateway.connectors.faults import MAX_ID_CHARS, TEXTS, fault_text
+from gateway.model.errors import FieldError, NotFound
+from gateway.model.texts import Lang
+from gateway.queue.acts import withdraw as withdraw_event
+from gateway.queue.delivery import ReceiptStatus
+from gateway.queue.vendors import Vendor
+from gateway.stages.receive import ItemReceipt
+
+JSON = "application/json"
+TAKEN = frozenset({ReceiptStatus.ACCEPTED.value, ReceiptStatus.CORRECTED.value})
+
+
+async def receive(request: web.Request) -> web.Response:
+    """One item or a batch -> a receipt for each. 202 is answered after the commit."""
+    context = request.app[CONTEXT]
+    vendor, body = await signed(request, has_body=True)
+    try:
+        async with asyncio.timeout(context.patience_s):
+            receipts = await context.receive.receive(vendor, body)
+    except TimeoutError:  # it may be stored yet; sent again it is a duplicate
+        raise Refusal("storage.slow", headers={"Retry-After": "30"}) from None
+    _count(request, context, vendor, receipts)
+    lang = preferred(request.headers.get("Accept-Language"), context.lang)
+    told = [told_receipt(receipt, lang, context.max_items) for receipt in receipts]
+    if all(receipt.status is ReceiptStatus.INVALID for receipt in receipts):
+        raise Refusal("completions.invalid", fill={"items": len(receipts)}, fields={"receipts": told})
+    if len(receipts) == 1 and receipts[0].status is ReceiptStatus.CONFLICT:
+        raise Refusal("completion.conflict", fields={"receipts": told})
+    return web.Response(
+        body=orjson.dumps({"receipts": told}),
+        status=202,
+        content_type=JSON,
+        headers={"Content-Language": lang},
+    )
+
+
+def told_receipt(receipt: ItemReceipt, lang: Lang, max_items: int) -> dict[str, object]:
+    """The JSON form of a receipt (models.Receipt); what is not known is left out."""
+    told: dict[str, object] = {}
+    if receipt.event_id is not None:
+        told["event_id"] = receipt.event_id
+    told["status"] = receipt.status.value
+    if receipt.delivery_id is not None:
+        told["delivery_id"] = str(receipt.delivery_id)
+    if receipt.errors:
+        told["errors"] = [_told_error(error, lang, max_items) for error in receipt.errors]
+    return told
+
+
+def _told_error(error: FieldError, lang: Lang, max_items: int) -> dict[str, str]:
+    known = error.code in TEXTS
+    message = fault_text(error.code, lang, max_items=max_items) if known else error.message
+    return {"path": error.path, "code": error.code, "message": message}
+
+
+def _count(request: web.Request, context: Context, vendor: Vendor, receipts: Sequence[ItemReceipt]) -> None:
+    by_status = Counter([receipt.status.value for receipt in receipts])
+    for status, n in by_status.items():
+        context.metrics.accepted.labels(vendor.name, status).inc(n)
+    if not TAKEN.isdisjoint(by_status):
+        context.metrics.last_accepted.labels(vendor.name).set(context.clock.now_ms() / 1000)
+    request[FACTS]["receipts"] = by_status
+
+
+async def withdraw(request: web.Request) -> web.Response:
+    """Takes every revision of one event back, in TEMIS too."""
+    context = request.app[CONTEXT]
+    vendor, _ = await signed(request, has_body=False)
+    event_id = request.match_info["event_id"]
+    if len(event_id) > MAX_ID_CHARS or not event_id.isprintable():
+        raise NotFound("no event can have such an id")
+    ids = await withdraw_event(context.db, context.clock, vendor.id, event_id)
+    request[FACTS]["withdrawn"] = len(ids)
+    return web.Response(
+        body=orjson.dumps({"event_id": event_id, "withdrawn": [str(id_) for id_ in ids]}), content_type=JSON
+    )
+
+
+_ITEM = {"type": "object", "description": "One completion in the vendor's own form: contracts/vendors/."}
+_VENDOR = {"vendor": "The vendor's name as it was registered."}
+_UNAVAILABLE = tuple(code for code, status in STATUS.items() if status == 503)
+_UNAUTHORIZED = tuple(code for code, status in STATUS.items() if status == 401)
+
+ROUTES = (
+    Route(
+        "POST",
+        "/v1/vendors/{vendor}/completions",
+        receive,
+        name="sendCompletions",
+        summary="Send one completion or a batch. 202 means stored durably.",
+        answers={202: ("Every item is answered by a receipt, in the order of the items.", Receipts)},
+        problems=(
+            "body.empty", "body.not_utf8", "body.not_json", "request.refused", *_UNAUTHORIZED,
+            "body.too_slow", "completion.conflict", "body.too_large", "body.too_many_items",
+            "media_type.unsupported", "encoding.unsupported", "body.not_items", "body.no_items",
+            "completions.invalid", "internal.error", *_UNAVAILABLE,
+        ),
+        parameters=_VENDOR,
+        body={"oneOf": [_ITEM, {"type": "array", "items": _ITEM, "minItems": 1, "maxItems": 500}]},
+        is_signed=True,
+    ),
+    Route(
+        "DELETE",
+        "/v1/vendors/{vendor}/completions/{event_id}",
+        withdraw,
+        name="withdrawCompletion",
+        summary="Take back every revision of an event; the next best result of the learner returns.",
+        answers={200: ("Taken back; also in TEMIS, as soon as it answers.", Withdrawal)},
+        problems=(
+            "body.not_wanted", "request.refused", *_UNAUTHORIZED, "not_found", "body.too_slow",
+            "body.too_large", "internal.error", *_UNAVAILABLE,
+        ),
+        parameters={**_VENDOR, "event_id": "The vendor's event id, percent-encoded."},
+        is_signed=True,
+    ),
+)  # fmt: skip

@@ -1,0 +1,123 @@
+"""What `serve` and `work` have in common: they run until SIGTERM, drain within the time allowed, end with 0."""
+
+import asyncio
+import gc
+import signal
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import structlog
+import uvloop
+
+from gateway.api.app import make_app
+from gateway.api.context import Context, Drain
+from gateway.api.server import listening
+from gateway.api.write_path import WritePath
+from gateway.app import Gateway, Pipeline
+from gateway.model.clock import HOUR_MS
+from gateway.observe.logs import configure
+from gateway.settings import Settings
+from gateway.storage.data_keys import ensure_data_keys
+
+log = structlog.get_logger(__name__)
+
+KEYS_EVERY_S = HOUR_MS / 1000
+_AFTER_ERROR_S = 60.0
+
+
+def run(settings: Settings, main: Coroutine[Any, Any, None]) -> None:
+    """Runs a process's main coroutine on uvloop, its logs as the settings say."""
+    configure(settings.log_level, json=settings.log_json)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main)
+
+
+@contextmanager
+def ending_on_signals(drain: Drain) -> Iterator[None]:
+    """SIGTERM and SIGINT begin the drain while the block runs."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, drain.begin)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+def context_of(gateway: Gateway, pipeline: Pipeline | None, drain: Drain) -> Context:
+    """The HTTP floor's share of the gateway."""
+    settings = gateway.settings
+    return Context(
+        clock=gateway.clock,
+        db=gateway.db,
+        vendors=gateway.vendors,
+        receive=gateway.receive,
+        metrics=gateway.metrics,
+        write_path=WritePath(gateway.db),
+        gates=tuple(pipeline.gates) if pipeline is not None else (),
+        drain=drain,
+        lang=settings.lang,
+        max_body_bytes=settings.max_body_bytes,
+        max_items=settings.max_batch_items,
+    )
+
+
+@asynccontextmanager
+async def open_web(
+    gateway: Gateway, pipeline: Pipeline | None, drain: Drain, port: int, *, probes_only: bool = False
+) -> AsyncIterator[str]:
+    """Listens while the block runs. Yields: the base address. Raises: OSError when the port is taken."""
+    app = make_app(context_of(gateway, pipeline, drain), probes_only=probes_only)
+    async with listening(app, gateway.settings.host, port) as address:
+        yield address
+
+
+async def work_until_drained(gateway: Gateway, pipeline: Pipeline | None, drain: Drain) -> None:
+    """Runs the worker, if there is one, until the drain begins and everything in hand is done.
+
+    What is not done within `drain_s` is left: unanswered requests are sent again, leases run out.
+    """
+    _spare_the_collector()
+    keys = asyncio.create_task(_keep_data_keys(gateway))
+    begun = asyncio.create_task(drain.begun())
+    worker = asyncio.create_task(pipeline.worker.run()) if pipeline is not None else None
+    try:
+        await asyncio.wait(
+            [begun, worker] if worker is not None else [begun], return_when=asyncio.FIRST_COMPLETED
+        )
+        drain.begin()  # also when the worker died: a process that does half of its work must not go on
+        log.info("drain.begun")
+        if pipeline is not None:
+            pipeline.worker.stop()
+        async with asyncio.timeout(gateway.settings.drain_s):
+            await drain.empty()
+            if worker is not None:
+                await asyncio.shield(worker)
+        log.info("drain.done")
+    except TimeoutError:
+        log.warning("drain.cut_short", after_s=gateway.settings.drain_s)
+    finally:
+        for task in (keys, begun, worker):
+            if task is not None:
+                task.cancel()
+        await asyncio.gather(*(t for t in (keys, begun, worker) if t is not None), return_exceptions=True)
+
+
+def _spare_the_collector() -> None:
+    """What start-up made stays for good: not looking through it again and again gives a fifth more requests."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
+
+
+async def _keep_data_keys(gateway: Gateway) -> None:
+    """Makes a new month's data key, and learns of those that other processes made."""
+    while True:
+        await asyncio.sleep(KEYS_EVERY_S)
+        try:
+            await ensure_data_keys(gateway.db, gateway.vault, gateway.clock)
+        except Exception as error:  # the keys at hand go on serving
+            log.error("data_keys.failed", exc_info=error)
+            await asyncio.sleep(_AFTER_ERROR_S)
