@@ -1,8 +1,11 @@
 """Small files that only their owner may read: created once, replaced whole, read with their mode checked."""
 
+import fcntl
 import os
 import stat
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from gateway.model.errors import ConfigError
@@ -51,6 +54,20 @@ def read(path: Path) -> bytes:
         raise
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """One process at a time reads and replaces this file while the block runs. Raises: ConfigError."""
+    try:
+        folder = os.open(path.parent, os.O_RDONLY)  # the file itself is replaced, and a lock on it with it
+    except OSError as error:
+        raise ConfigError(f"{path.parent} cannot be opened: {error.strerror}") from None
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def _stage(path: Path, content: bytes) -> str:

@@ -59,6 +59,10 @@ class Vault:
         self._months[key.key_id] = key.month
         self._choose()
 
+    def has(self, key_id: int) -> bool:
+        """Whether this data key is in use here already."""
+        return key_id in self._ciphers
+
     def forget(self, key_id: int) -> None:
         """Drop a data key from memory, once its row has been destroyed: what it sealed is gone for good."""
         for known in (self._ciphers, self._headers, self._months):

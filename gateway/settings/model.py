@@ -48,6 +48,9 @@ class Destination(Frozen):
         50, gt=0, le=100_000, description="Calls a second that all processes together may start."
     )
     concurrency: int = Field(4, ge=1, le=256, description="Calls that one process may have open at once.")
+    probe_s: float = Field(
+        30, ge=0.1, le=3_600, description="While the destination is down: time between two tries."
+    )
 
 
 class Temis(Destination):

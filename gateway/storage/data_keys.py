@@ -10,6 +10,8 @@ async def load_data_keys(db: Database, vault: Vault) -> None:
     async with db.read() as tx:
         found = await tx.rows("SELECT id, month, master_id, wrapped FROM data_keys ORDER BY month")
     for row in found:
+        if vault.has(row.id):  # wrapped anew perhaps, by a master key that came after this process
+            continue
         vault.add(WrappedKey(row.id, row.month, row.master_id, bytes(row.wrapped)))
 
 
@@ -35,3 +37,29 @@ async def ensure_data_keys(db: Database, vault: Vault, clock: Clock) -> None:
 
     await db.write(make)
     await load_data_keys(db, vault)
+
+
+async def rewrap_data_keys(db: Database, vault: Vault) -> int:
+    """Wraps every data key by the active master key, in one transaction; sealed rows stay as they are.
+
+    `vault` has the new ring, which is on disk already: a crash before the commit leaves rows that its older
+    master keys open.
+
+    Returns: how many were wrapped anew. Raises: KeyMissing when an old master key is gone (nothing changes).
+    """
+
+    async def rewrap(tx: Tx) -> int:
+        found = await tx.rows("SELECT id, month, master_id, wrapped FROM data_keys ORDER BY id")
+        changed = 0
+        for row in found:
+            old = WrappedKey(row.id, row.month, row.master_id, bytes(row.wrapped))
+            new = vault.rewrap(old)
+            changed += await tx.run(
+                "UPDATE data_keys SET master_id = :master_id, wrapped = :wrapped WHERE id = :id",
+                master_id=new.master_id,
+                wrapped=new.wrapped,
+                id=new.key_id,
+            )
+        return changed
+
+    return await db.write(rewrap)
