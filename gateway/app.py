@@ -3,7 +3,10 @@
 settings -> one Gateway with everything that `serve`, `work` and the commands need.
 """
 
+import os
 import random
+import secrets
+import socket
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -31,8 +34,12 @@ from gateway.security.blind import BlindIndex
 from gateway.security.keys import KeyRing
 from gateway.security.vault import Vault
 from gateway.settings import Destination, Settings
+from gateway.stages.changes import Changes
 from gateway.stages.deliver import Deliver
+from gateway.stages.duties import TTL_MS, Duties
+from gateway.stages.feed import Feed
 from gateway.stages.gated_registry import GatedRegistry
+from gateway.stages.gated_temis import GatedTemis
 from gateway.stages.receive import Receive
 from gateway.stages.verify import Verify
 from gateway.stages.wake import Wake
@@ -59,6 +66,7 @@ class Gateway:
     snapshots: Snapshots
     policy: Policy
     wake: Wake
+    changes: Changes
     metrics: Metrics
 
 
@@ -95,6 +103,7 @@ async def open_gateway(settings: Settings, *, clock: Clock | None = None) -> Asy
             metrics.commits.observe(seconds)
             metrics.commit_items.observe(items)
 
+        snapshots = Snapshots(db, vault, blind)
         acceptor = Acceptor(db, clock, max_wait_ms=settings.accept_queue_max_age_ms, committed=committed)
         metrics.waiting.set_function(lambda: acceptor.waiting)
         yield Gateway(
@@ -114,9 +123,10 @@ async def open_gateway(settings: Settings, *, clock: Clock | None = None) -> Asy
                 max_items=settings.max_batch_items,
             ),
             courses=Courses(db, clock),
-            snapshots=Snapshots(db, vault, blind),
+            snapshots=snapshots,
             policy=load_policy(),
             wake=Wake(db, clock, blind),
+            changes=Changes(db, clock, blind, snapshots),
             metrics=metrics,
         )
         await acceptor.drain()
@@ -147,7 +157,7 @@ async def open_pipeline(gateway: Gateway, *, limits: BreakerLimits | None = None
             ),
             g.metrics.lookups,
         )
-        temis = TemisClient(temis_caller)
+        temis = GatedTemis(temis_caller, temis_gate)
         deliver = Deliver(
             g.db,
             g.clock,
@@ -181,10 +191,32 @@ async def open_pipeline(gateway: Gateway, *, limits: BreakerLimits | None = None
         async def lanes() -> Sequence[int]:
             return [vendor.lane for vendor in await g.vendors.all() if not vendor.paused]
 
+        feed = Feed(
+            g.db,
+            g.clock,
+            g.changes,
+            g.snapshots,
+            people,
+            registry,
+            registry_gate,
+            g.metrics,
+            every_s=s.registry.changes_poll_s,
+            ttl_ms=TTL_MS,
+        )
+        duties = Duties(g.db, g.clock, _holder(), [feed] if s.registry.changes_poll_s else [])
         worker = Worker(
-            g.db, g.clock, lanes, [(verify, s.verify_concurrency), (deliver, s.deliver_concurrency)]
+            g.db,
+            g.clock,
+            lanes,
+            [(verify, s.verify_concurrency), (deliver, s.deliver_concurrency)],
+            [duties],
         )
         yield Pipeline(registry, registry_gate, people, temis, temis_gate, worker)
+
+
+def _holder() -> str:
+    """Names this process among all that may lead."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
 def _gate(name: str, destination: Destination, limits: BreakerLimits | None) -> Gate:

@@ -1,9 +1,11 @@
 """One destination's gate: may we call now, how hard, and what did it bring. Breaker and limiter together."""
 
+from contextlib import AbstractAsyncContextManager
+
 import structlog
 
 from gateway.model.errors import UpstreamError
-from gateway.outbound.breaker import Breaker
+from gateway.outbound.breaker import Breaker, BreakerState
 from gateway.outbound.limiter import Limiter
 
 log = structlog.get_logger(__name__)
@@ -30,10 +32,18 @@ class Gate:
     def is_probe(self) -> bool:
         return self.breaker.is_probe
 
-    async def turn(self, calls: int = 1) -> None:
-        """Waits for the configured rate before a call."""
-        async with self._limiter.slot(calls):
-            return
+    @property
+    def is_open(self) -> bool:
+        """Whether calls flow freely: not tripped, not delayed, not paused. Asking uses up no probe."""
+        return not self.paused and self.breaker.state is BreakerState.CLOSED
+
+    def forgo(self) -> None:
+        """What `allows` granted was not needed: there was nothing to call for."""
+        self.breaker.forgo()
+
+    def slot(self, calls: int = 1) -> AbstractAsyncContextManager[None]:
+        """Waits for the configured rate, then holds one of the slots for calls at the same time."""
+        return self._limiter.slot(calls)
 
     def succeeded(self) -> None:
         """The destination answered a call."""

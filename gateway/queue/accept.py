@@ -231,18 +231,13 @@ async def _replace_older(
     now: int,
 ) -> set[tuple[int, str, int]]:
     """Voids older revisions that were not sent. Returns: keys of arrivals that correct something."""
-    highest: dict[tuple[int, str], int] = {}
-    for vendor_id, event_id, revision in inserted:
-        highest[vendor_id, event_id] = max(revision, highest.get((vendor_id, event_id), 0))
-    corrected = {
-        key
-        for key in inserted
-        if any(revision < key[2] for revision in known.get(key[:2], ()))
-        or any(other[:2] == key[:2] and other[2] < key[2] for other in fresh if len(fresh) > len(highest))
-    }
+    revisions: dict[tuple[int, str], list[int]] = {}
+    for vendor_id, event_id, revision in fresh:
+        revisions.setdefault((vendor_id, event_id), []).append(revision)
+    corrected = {key for key in inserted if min((*revisions[key[:2]], *known.get(key[:2], ()))) < key[2]}
     if corrected:
         x = tx.json_rows(("id", "int"), ("vendor_id", "int"), ("event_id", "text"), ("revision", "int"))
-        cells = sorted((inserted[key], *key) for key in corrected if key[2] == highest[key[:2]])
+        cells = sorted((inserted[key], *key) for key in corrected if key[2] == max(revisions[key[:2]]))
         voided = await tx.rows(REPLACE.format(x=x), rows=tx.pack(cells), now=now)
         await note(tx, [row.id for row in voided], "receive", "replaced", "voided", now)
         await records.settle(tx, {row.record_id for row in voided if row.record_id is not None}, now)

@@ -6,6 +6,7 @@ kept in the attempt log as late and changes nothing else.
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from gateway.model.clock import Clock
@@ -20,16 +21,24 @@ from gateway.storage.rows import Cell
 
 UPDATE = f"""
 UPDATE deliveries SET
-    state = x.state, due_at_ms = x.due, tries = x.tries, claims = 0, reason = x.reason, owner = x.owner,
+    state = x.state, due_at_ms = x.due, tries = x.tries, claims = x.claims, reason = x.reason, owner = x.owner,
     fence = deliveries.fence + 1, changed_at_ms = :now,
     lane = CASE WHEN deliveries.lane IN ({SUSPECT}, {INTERACTIVE}) THEN {VENDOR} + deliveries.vendor_id
                 ELSE deliveries.lane END,
-    unknown_since_ms = CASE WHEN x.unknown = 1 THEN deliveries.unknown_since_ms END,
+    unknown_since_ms = CASE x.unknown WHEN 1 THEN deliveries.unknown_since_ms
+                                      WHEN 2 THEN CAST(:now AS bigint) END,
     person_id = COALESCE(x.person_id, deliveries.person_id), rank = COALESCE(x.rank, deliveries.rank),
     record_id = CASE WHEN x.leaves = 1 THEN NULL ELSE COALESCE(x.record_id, deliveries.record_id) END
 FROM {{x}}
 WHERE deliveries.id = x.id AND deliveries.fence = x.fence AND deliveries.state = x.was
 RETURNING deliveries.id"""
+
+
+class Recorded(NamedTuple):
+    """What a transaction of results brought about."""
+
+    lost: set[int]  # deliveries whose lease was lost; only the attempt log knows of their results
+    leased: list[Delivery]  # verified deliveries that are claimed for the deliver stage already
 
 
 class _Row(NamedTuple):
@@ -40,7 +49,8 @@ class _Row(NamedTuple):
     tries: int
     reason: str | None = None
     owner: str | None = None
-    unknown: bool = False
+    unknown: bool = False  # the mark "outcome unknown" stays
+    leased: bool = False  # claimed by the next stage in the same statement
 
 
 async def record(
@@ -62,9 +72,10 @@ async def record(
     """
     if not results:
         return set()
-    return await db.write(
+    recorded = await db.write(
         lambda tx: record_in(tx, stage, results, acknowledged, seen_wake, clock.now_ms(), jitter)
     )
+    return recorded.lost
 
 
 async def record_in(
@@ -75,11 +86,18 @@ async def record_in(
     seen_wake: int,
     now: int,
     jitter: random.Random,
-) -> set[int]:
-    """`record` inside a transaction of the caller's."""
+    next_lease_ms: int = 0,
+) -> Recorded:
+    """`record` inside a transaction of the caller's.
+
+    `next_lease_ms` above 0: what advances to verified is claimed for the deliver stage at once, by the same
+    rules as a claim of its own; the caller goes on with it, or its lease runs out.
+    """
     results = sorted(results, key=lambda r: r.delivery.id)
     woken = await _woken_since(tx, results, seen_wake)
     rows = [_new_row(result, now, jitter, woken) for result in results]
+    if next_lease_ms:
+        rows = [_leased(row, now + next_lease_ms) for row in rows]
     targets = [r.target for r in results if r.target is not None]
     record_ids = await records.ensure(tx, targets)
     kept = await _update(tx, results, rows, record_ids, now)
@@ -107,7 +125,24 @@ async def record_in(
         ],
     )
     await _settle(tx, [r for r in results if r.delivery.id in kept], record_ids, now)
-    return {r.delivery.id for r in results} - kept
+    taken = [_next_claim(r, record_ids) for r, row in zip(results, rows, strict=True) if row.leased]
+    return Recorded({r.delivery.id for r in results} - kept, [d for d in taken if d.id in kept])
+
+
+def _next_claim(result: Result, record_ids: dict[tuple[int, str, str], int]) -> Delivery:
+    """The delivery as the deliver stage holds it."""
+    target = result.target
+    assert target is not None
+    return replace(
+        result.delivery,
+        state=State.VERIFIED,
+        fence=result.delivery.fence + 1,
+        tries=0,
+        claims=1,
+        was_unknown=False,
+        person_id=target.person_id,
+        record_id=record_ids[target.person_id, target.module_code, target.school_year],
+    )
 
 
 def _new_row(result: Result, now: int, jitter: random.Random, woken: set[tuple[str, str]]) -> _Row:
@@ -139,6 +174,11 @@ def _new_row(result: Result, now: int, jitter: random.Random, woken: set[tuple[s
     raise AssertionError(f"no row for {outcome!r}")
 
 
+def _leased(row: _Row, until_ms: int) -> _Row:
+    """The row as a claim of the deliver stage would leave it."""
+    return row._replace(due_at_ms=until_ms, leased=True) if row.state is State.VERIFIED else row
+
+
 async def _woken_since(tx: Tx, results: Sequence[Result], seen_wake: int) -> set[tuple[str, str]]:
     if not any(isinstance(r.outcome, Hold) for r in results):
         return set()
@@ -168,6 +208,7 @@ async def _update(
         ("rank", "int"),
         ("record_id", "int"),
         ("leaves", "int"),
+        ("claims", "int"),
     )
     cells: list[tuple[Cell, ...]] = []
     for result, row in zip(results, rows, strict=True):
@@ -182,11 +223,12 @@ async def _update(
                 row.tries,
                 row.reason,
                 row.owner,
-                int(row.unknown),
+                2 if row.leased else int(row.unknown),
                 target.person_id if target else None,
                 target.rank if target else None,
                 record_ids[target.person_id, target.module_code, target.school_year] if target else None,
                 int(_leaves_record(d, row)),
+                int(row.leased),
             )
         )
     found = await tx.rows(UPDATE.format(x=x), rows=tx.pack(cells), now=now)

@@ -41,14 +41,14 @@ async def wake(
     """Makes every held delivery that waits for one of `keys` due now. Returns: how many."""
     if not keys:
         return 0
+    return await db.write(lambda tx: wake_in(tx, keys, clock.now_ms(), cause=cause, interactive=interactive))
 
-    async def in_tx(tx: Tx) -> int:
-        await lock_against_wakes(tx, exclusive=True)
-        now = clock.now_ms()
-        x = tx.json_rows(("kind", "text"), ("key", "text"))
-        rows = tx.pack(sorted({(wait.kind, wait.key) for wait in keys}))
-        await tx.run(LOG.format(x=x), rows=rows, cause=cause, now=now)
-        lane = f", lane = {INTERACTIVE}" if interactive else ""
-        return len(await tx.rows(DUE.format(x=x, lane=lane), rows=rows, now=now))
 
-    return await db.write(in_tx)
+async def wake_in(tx: Tx, keys: Sequence[Wait], now: int, *, cause: str, interactive: bool = False) -> int:
+    """`wake` inside a transaction of the caller's, with at least one key."""
+    await lock_against_wakes(tx, exclusive=True)
+    x = tx.json_rows(("kind", "text"), ("key", "text"))
+    rows = tx.pack(sorted({(wait.kind, wait.key) for wait in keys}))
+    await tx.run(LOG.format(x=x), rows=rows, cause=cause, now=now)
+    lane = f", lane = {INTERACTIVE}" if interactive else ""
+    return len(await tx.rows(DUE.format(x=x, lane=lane), rows=rows, now=now))

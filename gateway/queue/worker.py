@@ -38,6 +38,14 @@ class Stage(Protocol):
         ...
 
 
+class Companion(Protocol):
+    """Something that runs beside the stages, from the start of the worker to its end."""
+
+    async def run(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
 class Bell:
     """Wakes resting loops. `ring` may be called any number of times by anybody in the process."""
 
@@ -65,12 +73,14 @@ class Worker:
         clock: Clock,
         lanes: Callable[[], Awaitable[Sequence[int]]],
         stages: Sequence[tuple[Stage, int]],
+        companions: Sequence[Companion] = (),
     ) -> None:
         self._db = db
         self._clock = clock
         self._lanes = lanes
         self._bells = [Bell() for _, concurrency in stages for _ in range(concurrency)]
         self._stages = [stage for stage, concurrency in stages for _ in range(concurrency)]
+        self._companions = companions
         self._stopping = False
 
     def ring(self) -> None:
@@ -83,7 +93,8 @@ class Worker:
         watch = asyncio.create_task(self._watch())
         try:
             await asyncio.gather(
-                *(self._loop(stage, bell) for stage, bell in zip(self._stages, self._bells, strict=True))
+                *(self._loop(stage, bell) for stage, bell in zip(self._stages, self._bells, strict=True)),
+                *(companion.run() for companion in self._companions),
             )
         finally:
             watch.cancel()
@@ -91,6 +102,8 @@ class Worker:
     def stop(self) -> None:
         """Claims no more; batches in hand are finished."""
         self._stopping = True
+        for companion in self._companions:
+            companion.stop()
         self.ring()
 
     async def _watch(self) -> None:

@@ -15,9 +15,16 @@ from gateway.bdtx.modules import find
 from gateway.identity.people import People
 from gateway.model.clock import MINUTE_MS, Clock
 from gateway.model.completion import Completion
-from gateway.model.errors import KeyMissing, PayloadInvalid, SealBroken, UpstreamError
+from gateway.model.errors import (
+    CredentialsRefused,
+    KeyMissing,
+    PayloadInvalid,
+    SealBroken,
+    Throttled,
+    UpstreamError,
+)
 from gateway.model.outcomes import Advance, Bury, Hold, Outcome, RetryLater, Wait
-from gateway.model.reasons import REASONS
+from gateway.model.reasons import owner_of
 from gateway.model.states import Kind, State
 from gateway.outbound.gate import Gate
 from gateway.queue import payloads
@@ -97,8 +104,23 @@ class Deliver:
         rows = min(PROBE_ROWS, self._batch_items) if self._gate.is_probe else self._batch_items
         claimed = await claim(self._db, self._clock, state, lane, limit=rows, lease_ms=self._lease_ms)
         if not claimed:
+            self._gate.forgo()
             return 0
-        results, ready = await self._prepare(claimed)
+        await self._deliver(claimed, {})
+        return len(claimed)
+
+    def takes_over(self) -> bool:
+        """Whether verified deliveries may be handed over directly: only while calls flow freely."""
+        return self._gate.is_open
+
+    async def deliver_leased(self, opened: Sequence[tuple[Delivery, Completion]]) -> None:
+        """Delivers what the verify stage has just leased to us, its payloads already open."""
+        for start in range(0, len(opened), self._batch_items):
+            part = opened[start : start + self._batch_items]
+            await self._deliver([d for d, _ in part], {d.id: completion for d, completion in part})
+
+    async def _deliver(self, claimed: Sequence[Delivery], opened: Mapping[int, Completion]) -> None:
+        results, ready = await self._prepare(claimed, opened)
         read, ready = await self._read_back([r for r in ready if r.delivery.was_unknown], ready)
         sent = await self._send(ready)
         answers = [*read, *sent]
@@ -110,9 +132,10 @@ class Deliver:
             acknowledged=[stands for _, stands in answers if stands is not None],
             jitter=self._jitter,
         )
-        return len(claimed)
 
-    async def _prepare(self, claimed: Sequence[Delivery]) -> tuple[list[Result], list[_Ready]]:
+    async def _prepare(
+        self, claimed: Sequence[Delivery], opened: Mapping[int, Completion]
+    ) -> tuple[list[Result], list[_Ready]]:
         """Leaves out what no longer stands for its record; opens and maps the rest."""
         places = await standing(self._db, [d.id for d in claimed])
         results: list[Result] = []
@@ -126,15 +149,14 @@ class Deliver:
                 results.append(Result(d, Advance(State.VOIDED, "superseded"), "superseded", not_sent=True))
             else:
                 current.append(d)
-        bodies = await payloads.load(self._db, [places[d.id].body_id for d in current])
+        closed = [places[d.id].body_id for d in current if d.id not in opened]
+        bodies = await payloads.load(self._db, closed) if closed else {}
         people = await self._people.sector_ids({places[d.id].person_id for d in current})
         ready: list[_Ready] = []
         for d in current:
             place = places[d.id]
             try:
-                completion, _ = payloads.open_body(
-                    self._vault, d.vendor_id, d.event_id, d.revision, bodies[place.body_id]
-                )
+                completion = opened.get(d.id) or self._open(d, bodies[place.body_id])
                 ready.append(_Ready(d, place, await self._item(d, place, completion, people)))
             except PayloadInvalid as error:
                 log.error("record.unmappable", delivery=d.id, faults=[e.path for e in error.errors])
@@ -145,6 +167,10 @@ class Deliver:
                 later = RetryLater(code, delay_ms=MINUTE_MS)
                 results.append(Result(d, later, code, not_sent=not d.was_unknown))
         return results, ready
+
+    def _open(self, d: Delivery, body: bytes) -> Completion:
+        completion, _ = payloads.open_body(self._vault, d.vendor_id, d.event_id, d.revision, body)
+        return completion
 
     async def _item(
         self, d: Delivery, place: Standing, completion: Completion, people: Mapping[int, str]
@@ -176,7 +202,6 @@ class Deliver:
             return [], ready
         done: list[tuple[Result, Acknowledged | None]] = []
         try:
-            await self._gate.turn()
             stored = await self._client.query([r.item.key for r in unknown])
         except UpstreamError as error:
             self._gate.failed(error)
@@ -209,7 +234,6 @@ class Deliver:
             calls += 1
             if calls > 1:  # a bisection may take longer than the lease
                 await renew(self._db, self._clock, [r.delivery for r in ready], self._lease_ms)
-            await self._gate.turn()
 
         started_ms = self._clock.now_ms()
         items = [r.item for r in ready]
@@ -224,12 +248,14 @@ class Deliver:
         return self._clock.now_ms() - self._last_success_ms <= _SUCCESS_IS_RECENT_MS
 
     def _judge_destination(self, answers: Sequence[PushResult]) -> None:
-        if any(a.answer is not None for a in answers):
+        errors = [a.error for a in answers if a.error is not None and not a.poison]
+        if len(errors) < len(answers):
             self._last_success_ms = self._clock.now_ms()
             self._gate.succeeded()
-        else:
-            error = next(a.error for a in answers if a.error is not None)
-            self._gate.failed(error)
+            # What the destination says of itself counts also after some answers of the same attempt.
+            errors = [e for e in errors if isinstance(e, Throttled | CredentialsRefused)]
+        if errors:
+            self._gate.failed(errors[-1])
 
     def _result(self, ready: _Ready, pushed: PushResult, took_ms: int) -> tuple[Result, Acknowledged | None]:
         row = pushed.row
@@ -260,7 +286,7 @@ class Deliver:
                 return RetryLater(row.reason, outrank=stored)
             case OutcomeKind.CURABLE:
                 waits = blinded(self._blind, [Wait("temis", ready.item.sector_id)])
-                return Hold(row.reason, REASONS[row.reason].owner, waits)
+                return Hold(row.reason, owner_of(row.reason), waits)
             case OutcomeKind.REFUSE:
                 return Bury(row.reason)
             case OutcomeKind.UNKNOWN:

@@ -18,9 +18,9 @@ class GatedRegistry:
 
     async def lookup(self, keys: Sequence[LookupKey]) -> Mapping[LookupKey, tuple[Snapshot, ...]]:
         """Raises: UpstreamError; an outage is never an empty answer."""
-        await self._gate.turn(-(-len(keys) // self._page))
         try:
-            found = await self._registry.lookup(keys)
+            async with self._gate.slot(-(-len(keys) // self._page)):
+                found = await self._registry.lookup(keys)
         except UpstreamError as error:
             self._gate.failed(error)
             raise

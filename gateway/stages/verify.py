@@ -116,6 +116,7 @@ class Verify:
         rows = 20 if self._gate.is_probe else self._claim_rows
         claimed = await claim(self._db, self._clock, state, lane, limit=rows, lease_ms=self._lease_ms)
         if not claimed:
+            self._gate.forgo()
             return 0
         judged, opened = await self._open(claimed)
         # What somebody waits for, or what was held for the registry's word, is always asked live.

@@ -83,11 +83,11 @@ async def test_recording_finds_rows_by_their_id(full):
     names = (
         *(("id", "int"), ("fence", "int"), ("was", "text"), ("state", "text"), ("due", "int")),
         *(("tries", "int"), ("reason", "text"), ("owner", "text"), ("unknown", "int"), ("person_id", "int")),
-        *(("rank", "int"), ("record_id", "int"), ("leaves", "int")),
+        *(("rank", "int"), ("record_id", "int"), ("leaves", "int"), ("claims", "int")),
     )
     async with full.read() as tx:
         x = tx.json_rows(*names)
-    rows = '[[10,0,"accepted","verified",1,0,null,null,0,1,1,1,0]]'
+    rows = '[[10,0,"accepted","verified",1,0,null,null,0,1,1,1,0,0]]'
     found = await plan(full, record.UPDATE.format(x=x), rows=rows, now=NOON)
     assert "SCAN deliveries" not in found
     assert "Seq Scan on deliveries" not in found
