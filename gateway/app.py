@@ -145,10 +145,11 @@ async def open_pipeline(gateway: Gateway, *, limits: BreakerLimits | None = None
         registry_caller = open_caller(stack, s, s.registry, g.clock)
         temis_caller = open_caller(stack, s, s.temis, g.clock)
         registry = RegistryClient(registry_caller, g.clock, concurrency=s.registry.concurrency)
+        gated = GatedRegistry(registry, registry_gate, page=s.registry.batch_items)
         people = People(
             g.snapshots,
             g.clock,
-            GatedRegistry(registry, registry_gate, page=s.registry.batch_items),
+            gated,
             Bounds(
                 max_age_ms=s.snapshot_max_age_s * 1000,
                 negative_max_age_ms=s.negative_max_age_s * 1000,
@@ -197,7 +198,7 @@ async def open_pipeline(gateway: Gateway, *, limits: BreakerLimits | None = None
             g.changes,
             g.snapshots,
             people,
-            registry,
+            gated,
             registry_gate,
             g.metrics,
             every_s=s.registry.changes_poll_s,

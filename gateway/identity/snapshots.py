@@ -41,6 +41,20 @@ WHERE lookups.fetched_at_ms <= excluded.fetched_at_ms"""
 CHANGED = """
 SELECT key, changed_at_ms FROM lookups WHERE changed_at_ms > 0 AND changed_at_ms >= :since"""
 
+# A change so old cannot race with a question on its way: only people somebody has asked about are marked then.
+MARK_KNOWN = """
+UPDATE lookups SET changed_at_ms = :now FROM {x} WHERE lookups.key = x.key
+RETURNING lookups.key, fetched_at_ms"""
+MARK_ALL = """
+INSERT INTO lookups (key, person_ids, fetched_at_ms, changed_at_ms)
+SELECT x.key, '[]', 0, :now FROM {x} WHERE true
+ON CONFLICT (key) DO UPDATE SET changed_at_ms = excluded.changed_at_ms
+RETURNING key, fetched_at_ms"""
+CLEAR = """
+DELETE FROM lookups WHERE key IN (
+    SELECT key FROM lookups WHERE changed_at_ms > 0 AND changed_at_ms < :before AND fetched_at_ms = 0
+    ORDER BY key LIMIT 1000)"""
+
 
 @dataclass(frozen=True, slots=True)
 class Person:
@@ -141,6 +155,27 @@ class Snapshots:
             changed = await tx.rows(CHANGED, since=since_ms - _LATE_COMMIT_MS)
             cursor = await tx.rows("SELECT at_ms FROM cursors WHERE name = :name", name=FEED)
         return Heard({bytes(row.key): row.changed_at_ms for row in changed}, cursor[0].at_ms if cursor else 0)
+
+    async def mark_changed(
+        self, tx: Tx, keys: Iterable[LookupKey], now_ms: int, *, recent: bool
+    ) -> set[LookupKey]:
+        """Ends every older answer about `keys`. Returns: those whose answer somebody has asked for.
+
+        `recent` marks also keys nobody asked about: the first question may be on its way at this moment.
+        """
+        blind = {self.blind_key(key): key for key in keys}
+        x = tx.json_rows(("key", "blob"))
+        sql = MARK_ALL if recent else MARK_KNOWN
+        rows = await tx.rows(sql.format(x=x), rows=tx.pack([(key,) for key in sorted(blind)]), now=now_ms)
+        return {blind[bytes(row.key)] for row in rows if row.fetched_at_ms}
+
+    async def clear_marks(self, before_ms: int) -> int:
+        """Removes up to 1000 marks of before `before_ms` on keys that nobody asked about. Returns: how many."""
+
+        async def in_tx(tx: Tx) -> int:
+            return await tx.run(CLEAR, before=before_ms)
+
+        return await self._db.write(in_tx)
 
     async def sector_ids(self, person_ids: Iterable[int]) -> dict[int, str]:
         """The sector identifier of stored people, by our own id."""

@@ -59,6 +59,9 @@ class Metrics:
         self.unknown = self._gauge(
             "unknown_outcomes", "Deliveries sent without an answer (leader only)", "destination"
         )
+        self.feed_lag = self._gauge(
+            "feed_lag_seconds", "Age of what the registry's change feed has told completely (leader only)"
+        )
         self.balance_gap = self._gauge(
             "balance_gap", "Received less the sum of all states; not 0 is an alarm (leader only)", "vendor"
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from gateway.identity.registry import RegistryClient
+from gateway.identity.registry import ChangePage, RegistryClient
 from gateway.model.errors import UpstreamError
 from gateway.model.person import LookupKey, Snapshot
 from gateway.outbound.gate import Gate
@@ -26,3 +26,8 @@ class GatedRegistry:
             raise
         self._gate.succeeded()
         return found
+
+    async def changes(self, since: str, *, limit: int) -> ChangePage:
+        """A page of the feed. Raises: UpstreamError, which says nothing of look-ups and trips no breaker."""
+        async with self._gate.slot():
+            return await self._registry.changes(since, limit=limit)

@@ -48,7 +48,7 @@ class Desk:
         """How many identifiers the sector database was asked for so far."""
         return (await self.box.stats())["registry"]["asked"].get("identifiers", 0)
 
-    async def change(self, sector_id: str, **columns: str) -> None:
+    async def change(self, sector_id: str, /, **columns: str) -> None:
         """Corrects a person's file in the sector database."""
         path = f"/_control/registry/staff/{sector_id}"
         (await self.box.control.patch(path, json=columns)).raise_for_status()
