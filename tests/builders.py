@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import socket
 from datetime import datetime
 
 from gateway.model.clock import ICT
@@ -46,3 +47,10 @@ def an_arrival(
 def steady() -> random.Random:
     """Jitter that is the same in every run."""
     return random.Random(7)
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
