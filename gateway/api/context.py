@@ -11,6 +11,7 @@ from gateway.model.texts import Lang
 from gateway.observe.metrics import Metrics
 from gateway.outbound.gate import Gate
 from gateway.queue.vendors import Vendors
+from gateway.stages.changes import Changes
 from gateway.stages.receive import Receive
 from gateway.storage.engine import Database
 
@@ -27,6 +28,11 @@ class Drain:
     @property
     def has_begun(self) -> bool:
         return self._begun.is_set()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request is in hand."""
+        return self._in_hand > 0
 
     def begin(self) -> None:
         """From now on nothing new is taken."""
@@ -66,6 +72,8 @@ class Context:
     max_body_bytes: int = 1_048_576
     max_items: int = 500
     patience_s: float = 30.0  # for a body to arrive, and again for its commit
+    changes: Changes | None = None
+    registry_secret: str = ""  # signs what the sector database sends; empty: nothing is taken from it
 
 
 CONTEXT: web.AppKey[Context] = web.AppKey("context", Context)

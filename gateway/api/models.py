@@ -51,6 +51,12 @@ class Withdrawal(Answer):
     withdrawn: list[str] = Field(description="Ids of the deliveries taken back by this request.")
 
 
+class ChangesTaken(Answer):
+    """The answer to changes of the sector database: they are stored."""
+
+    changes: int = Field(ge=0, description="How many changes were in the body.")
+
+
 class Problem(Answer):
     """RFC 9457. `type` and `code` are stable; `title` and `detail` are texts for people."""
 

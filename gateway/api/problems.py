@@ -47,6 +47,7 @@ STATUS: Final[Mapping[str, int]] = {
     "encoding.unsupported": 415,
     "body.not_items": 422,
     "body.no_items": 422,
+    "body.not_contract": 422,
     "completions.invalid": 422,
     "internal.error": 500,
     "overloaded": 503,

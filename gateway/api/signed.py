@@ -22,13 +22,7 @@ _NOBODYS = (new_secret(),)
 async def signed(request: web.Request, *, has_body: bool) -> tuple[Vendor, bytes]:
     """Raises: Refusal for what the request is not; SignatureRefused; the storage's errors."""
     context = request.app[CONTEXT]
-    if context.drain.has_begun:
-        raise Refusal("draining", headers={"Retry-After": "5"})
-    if has_body:
-        _check_type(request)
-    body = await read_body(request, context)
-    if body and not has_body:
-        raise Refusal("body.not_wanted")
+    body = await _take(request, context, has_body=has_body)
     vendor = await context.vendors.find(request.match_info["vendor"])
     facts = request[FACTS]
     if vendor is not None:
@@ -38,9 +32,34 @@ async def signed(request: web.Request, *, has_body: bool) -> tuple[Vendor, bytes
     verify(live, request.headers, body, context.clock.now_ms() // 1000, expired_secrets=expired)
     if vendor is None:  # cannot be: nobody has that secret
         raise SignatureRefused("signature.no_match", "the vendor is unknown")
-    facts["message"] = request.headers[ID]
-    facts["bytes"] = len(body)
+    _note(request, body)
     return vendor, body
+
+
+async def signed_by_registry(request: web.Request) -> bytes:
+    """The body of what the sector database sends by itself. Raises: as `signed`."""
+    context = request.app[CONTEXT]
+    body = await _take(request, context, has_body=True)
+    secrets = (context.registry_secret,) if context.registry_secret else _NOBODYS
+    verify(secrets, request.headers, body, context.clock.now_ms() // 1000)
+    _note(request, body)
+    return body
+
+
+async def _take(request: web.Request, context: Context, *, has_body: bool) -> bytes:
+    if context.drain.has_begun:
+        raise Refusal("draining", headers={"Retry-After": "5"})
+    if has_body:
+        _check_type(request)
+    body = await read_body(request, context)
+    if body and not has_body:
+        raise Refusal("body.not_wanted")
+    return body
+
+
+def _note(request: web.Request, body: bytes) -> None:
+    request[FACTS]["message"] = request.headers[ID]
+    request[FACTS]["bytes"] = len(body)
 
 
 def _check_type(request: web.Request) -> None:

@@ -61,6 +61,8 @@ def context_of(gateway: Gateway, pipeline: Pipeline | None, drain: Drain) -> Con
         lang=settings.lang,
         max_body_bytes=settings.max_body_bytes,
         max_items=settings.max_batch_items,
+        changes=gateway.changes,
+        registry_secret=settings.registry.webhook_secret.get_secret_value(),
     )
 
 

@@ -1,1 +1,1 @@
-
+"""VERIFY: identifier, names, rules, the sector database and the judge. Pure but for asking and remembering."""

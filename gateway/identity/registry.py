@@ -10,11 +10,13 @@ from typing import NamedTuple
 
 from gateway.identity.registry_contract import (
     CHANGES_ANSWER,
+    CHANGES_NOTICE,
     LOOKUP_ANSWERS,
     LOOKUP_REQUEST,
     MAX_IDENTIFIERS,
     SEARCH_ANSWER,
     SEARCH_REQUEST,
+    ChangedFile,
     Identifier,
     LookupRequest,
     SearchRequest,
@@ -83,17 +85,7 @@ class RegistryClient:
             CHANGES_PATH, CHANGES_ANSWER.validate_json, {"since": since, "limit": limit}
         )
         return ChangePage(
-            changes=tuple(
-                Change(
-                    keys=tuple(
-                        LookupKey(IdentifierType(one.type), one.value)
-                        for one in changed.identifiers
-                        if one.type in TYPES
-                    ),
-                    changed_at_ms=int(changed.changed_at.timestamp() * 1000),
-                )
-                for changed in answer.changes
-            ),
+            changes=tuple(map(to_change, answer.changes)),
             next=answer.next,
             more=answer.more,
             lag_ms=max(0, self._clock.now_ms() - int(answer.as_of.timestamp() * 1000)),
@@ -113,6 +105,21 @@ class RegistryClient:
             key: tuple(to_snapshot(hit) for hit in answer.hits)
             for key, answer in zip(keys, answers, strict=True)
         }
+
+
+def read_notice(body: bytes) -> tuple[Change, ...]:
+    """Changes that the registry sent by itself. Raises: ValueError for what is not the contract's notice."""
+    return tuple(map(to_change, CHANGES_NOTICE.validate_json(body).changes))
+
+
+def to_change(file: ChangedFile) -> Change:
+    """The registry's words -> ours; a type of identifier that we do not know is passed over."""
+    return Change(
+        keys=tuple(
+            LookupKey(IdentifierType(one.type), one.value) for one in file.identifiers if one.type in TYPES
+        ),
+        changed_at_ms=int(file.changed_at.timestamp() * 1000),
+    )
 
 
 def to_snapshot(file: StaffFile) -> Snapshot:

@@ -100,8 +100,15 @@ class ChangesAnswer(Received):
     as_of: AwareDatetime = Field(description="The feed is complete up to this moment.")
 
 
+class ChangesNotice(Received):
+    """What the sector database may send to us: changes, signed, in the form of the feed."""
+
+    changes: list[ChangedFile] = Field(max_length=10_000)
+
+
 LOOKUP_REQUEST = TypeAdapter(LookupRequest)
 LOOKUP_ANSWERS = TypeAdapter(LookupAnswers)
 SEARCH_REQUEST = TypeAdapter(SearchRequest)
 SEARCH_ANSWER = TypeAdapter(SearchAnswer)
 CHANGES_ANSWER = TypeAdapter(ChangesAnswer)
+CHANGES_NOTICE = TypeAdapter(ChangesNotice)

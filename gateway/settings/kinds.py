@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, FilePath, SecretStr
 
+from gateway.security.signatures import secret_key
+
 
 class Kind(NamedTuple):
     """Names the text `expect.<name>` that says what the setting takes."""
@@ -45,6 +47,12 @@ def database_address(value: SecretStr) -> SecretStr:
     return value
 
 
+def webhook_secret(value: SecretStr) -> SecretStr:
+    if value.get_secret_value():
+        secret_key(value.get_secret_value())  # ValueError, which does not quote it
+    return value
+
+
 def comma_separated(value: Any) -> Any:
     return value.split(",") if isinstance(value, str) else value
 
@@ -53,6 +61,7 @@ Address = Annotated[str, AfterValidator(http_address), Kind("address")]
 ProxyAddress = Annotated[SecretStr, AfterValidator(proxy_address), Kind("proxy")]
 DatabaseAddress = Annotated[SecretStr, AfterValidator(database_address), Kind("database")]
 Secret = Annotated[SecretStr, Kind("secret")]
+WebhookSecret = Annotated[SecretStr, AfterValidator(webhook_secret), Kind("webhook_secret")]
 Folder = Annotated[Path, AfterValidator(from_home), Kind("path")]
 ExistingFile = Annotated[FilePath, Kind("file")]
 Step = Annotated[int, Field(ge=1, le=7 * 86_400)]

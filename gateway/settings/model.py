@@ -19,6 +19,7 @@ from gateway.settings.kinds import (
     ProxyAddress,
     Schedule,
     Secret,
+    WebhookSecret,
 )
 
 
@@ -69,6 +70,10 @@ class Registry(Destination):
     )
     changes_poll_s: int = Field(
         10, ge=0, le=86_400, description="How often the change feed is read; 0 when there is no feed."
+    )
+    webhook_secret: WebhookSecret = Field(
+        SecretStr(""),
+        description="Signs the changes that the sector database sends by itself; empty takes none.",
     )
 
 

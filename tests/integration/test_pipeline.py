@@ -20,6 +20,7 @@ from gateway.security.keys import KeyRing
 from gateway.settings import load
 from gateway.storage.engine import open_database
 from gateway.storage.schema import migrate
+from tests.moves import guard_moves
 
 QUICK = BreakerLimits(probe_s=0.1, credentials_probe_s=0.1, throttle_s=0.1)
 ROSTER = [
@@ -112,7 +113,7 @@ async def lab(database_url, tmp_path):
 
 
 @asynccontextmanager
-async def running_gateway(database_url, tmp_path, base):
+async def running_gateway(database_url, tmp_path, base, **env):
     keys = tmp_path / "keys" / "keys.json"
     keys.parent.mkdir()
     KeyRing.generate(keys)
@@ -127,10 +128,13 @@ async def running_gateway(database_url, tmp_path, base):
             "GATEWAY_TEMIS_RATE_PER_S": "10000",
             "GATEWAY_REGISTRY_RATE_PER_S": "10000",
             "GATEWAY_TEMIS_TIMEOUT_S": "2",
+            "GATEWAY_REGISTRY_CHANGES_POLL_S": "0",
+            **env,
         }
     )
     db = open_database(database_url)
     await migrate(db)
+    await guard_moves(db)
     await db.close()
     async with open_gateway(settings) as gateway:
         for name in ("viettel", "vnpt"):
@@ -246,3 +250,113 @@ async def test_faults_of_the_destination_lose_and_double_nothing(lab, fault):
     await lab.until_settled()
     assert await lab.states() == {"delivered": 30}
     assert sorted(w["op"] for w in await lab.writes()) == ["created"] * 30
+
+
+async def test_one_poisoned_record_steps_aside_and_the_others_are_delivered(lab):
+    """A record that makes TEMIS answer 500 for each batch it is in burns only its own tries."""
+    poison = {"target": "temis", "mode": "poison", "sector_id": ROSTER[3].sector_id}
+    await lab.http.put("/_control/faults", json=[poison])
+    await lab.send(viettel(20))
+    await lab.until_settled()  # TEMIS is known to work
+    await lab.send(*(viettel(n) for n in range(15)))
+    await wait_until(lab, lambda: delivered(lab), 15)
+    async with lab.gateway.db.read() as tx:
+        rows = await tx.rows(
+            "SELECT event_id, state, tries FROM deliveries WHERE tries > 0 OR state <> 'delivered'"
+        )
+    [row] = rows
+    assert (row.event_id, row.state) == ("evt-3", "verified")
+    assert row.tries >= 1
+
+
+async def delivered(lab) -> int:
+    return (await balance(lab.gateway.db)).total.states["delivered"]
+
+
+@pytest.mark.parametrize("state", ["missing", "stopped", "unit_missing", "self_reported"])
+async def test_what_somebody_outside_can_cure_is_held_and_goes_on_when_it_is(lab, state):
+    """A refusal of TEMIS that a school can cure is no end: it has an owner, and the cure frees it."""
+    person = ROSTER[11].sector_id
+    await lab.http.put(f"/_control/temis/accounts/{person}", json={"state": state})
+    await lab.send(viettel(11), viettel(12))
+    await lab.until_settled()
+    reason = {"missing": "account_missing", "stopped": "account_stopped"}.get(state, state)
+    assert await lab.reason("evt-11") == ("held", f"temis.{reason}")
+    assert await lab.reason("evt-12") == ("delivered", None)
+    async with lab.gateway.db.read() as tx:
+        [row] = await tx.rows(
+            "SELECT owner, due_at_ms, changed_at_ms FROM deliveries WHERE event_id = 'evt-11'"
+        )
+    assert row.owner in ("school", "upper_unit")
+    assert row.due_at_ms - row.changed_at_ms <= 1.2 * 24 * 3600 * 1000, "tried again daily"
+    await lab.http.put(f"/_control/temis/accounts/{person}", json={"state": "active"})
+    assert await lab.gateway.wake.person_changed(person) == 1
+    await wait_for(lab, "evt-11", "delivered")
+
+
+async def test_a_paused_vendor_waits_and_loses_nothing(lab):
+    """Pausing holds a vendor's deliveries; the other vendor goes on; resuming delivers them."""
+    await lab.gateway.db.write(lambda tx: tx.run("UPDATE vendors SET paused_at_ms = 1 WHERE name = 'viettel'"))
+    await wait_until(lab, lambda: paused(lab), True)
+    await lab.send(viettel(13))
+    await asyncio.sleep(0.3)
+    assert await lab.reason("evt-13") == ("accepted", None)
+    await lab.gateway.db.write(lambda tx: tx.run("UPDATE vendors SET paused_at_ms = NULL"))
+    await wait_for(lab, "evt-13", "delivered")
+
+
+async def paused(lab) -> bool:
+    return any(vendor.paused for vendor in await lab.gateway.vendors.all())
+
+
+async def test_a_correction_that_names_another_module_moves_the_record(lab):
+    """TEMIS shows the result where it belongs now, and no longer where it was."""
+    await lab.send(viettel(14, code="GVPT 03"))
+    await lab.until_settled()
+    await lab.send(viettel(14, revision=2, code="GVPT 04"))
+    await lab.until_settled()
+    await wait_until(lab, lambda: lab.standing_records(), 1)
+    shown = {r["module_code"]: bool(r.get("withdrawn")) for r in await lab.records()}
+    assert shown == {"GVPT03": True, "GVPT04": False}
+    assert (await balance(lab.gateway.db)).total.withdrawals == 1
+
+
+async def test_a_summer_completion_without_a_school_year_is_held(lab):
+    """July belongs to no school year by itself; it is never guessed."""
+    item = viettel(15)
+    item["occurredAt"] = 1_784_000_000_000  # 14 July 2026
+    del item["course"]["schoolYear"]
+    await lab.send(item)
+    await lab.until_settled()
+    assert await lab.reason("evt-15") == ("held", "course.school_year_unclear")
+
+
+async def test_the_same_module_on_both_vendors_is_one_record(lab):
+    """The better of two results stands, whichever LMS it came from."""
+    await lab.send(viettel(16, score=6.0))
+    await lab.until_settled()
+    vnpt = await lab.gateway.vendors.find("vnpt")
+    person = ROSTER[16]
+    item = {
+        "ma_su_kien": "vnpt-16",
+        "loai": "hoan_thanh",
+        "phien_ban": 1,
+        "thoi_gian": "2026-03-10T08:00:00+07:00",
+        "hoc_vien": {
+            "ma_nguoi_dung": "u16",
+            "ho_ten": person.full_name,
+            "ngay_sinh": person.birth_date,
+            "ma_dinh_danh": person.sector_id,
+            "ma_truong": "31000717",
+            "vai_tro": "giao_vien",
+            "trang_thai_xac_thuc": "Chưa xác thực thông tin",
+        },
+        "khoa_hoc": {"ma": "gvpt-3", "ten": "Mô đun 3", "nam_hoc": "2025-2026", "so_tiet": 40},
+        "ket_qua": {"diem": 95, "thang_diem": 100, "xep_loai": "Tốt", "so_chung_nhan": "V16"},
+    }
+    [receipt] = await lab.gateway.receive.receive(vnpt, orjson.dumps(item))
+    assert receipt.status == "accepted"
+    await lab.until_settled()
+    [record] = await lab.records()
+    assert (record["score"], record["vendor"], record["revision"]) == (9.5, "vnpt", 2)
+    assert await lab.reason("evt-16") == ("voided", "superseded")
