@@ -254,7 +254,7 @@ async def test_faults_of_the_destination_lose_and_double_nothing(lab, fault):
 
 async def test_one_poisoned_record_steps_aside_and_the_others_are_delivered(lab):
     """A record that makes TEMIS answer 500 for each batch it is in burns only its own tries."""
-    poison = {"target": "temis", "mode": "poison", "sector_id": ROSTER[3].sector_id}
+    poison = {"target": "temis", "mode": "poison", "status": 500, "sector_id": ROSTER[3].sector_id}
     await lab.http.put("/_control/faults", json=[poison])
     await lab.send(viettel(20))
     await lab.until_settled()  # TEMIS is known to work
