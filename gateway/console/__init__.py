@@ -1,1 +1,1 @@
-
+"""HTML for people: pages, templates and their texts."""

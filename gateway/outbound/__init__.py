@@ -1,1 +1,1 @@
-
+"""Calling others: one request per attempt, token, breaker, limiter, TLS."""

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 
 from gateway.app import open_caller, open_token
 from gateway.cli.diagnosis import Check, fault
@@ -43,10 +44,10 @@ async def _destination(name: str, settings: Settings, destination: Destination, 
         if checks[0].status != "ok":
             return [*checks, Check(name, "skipped", "doctor.skipped")]
         if name == "temis":
-            ask: Callable[[], Awaitable[object]] = lambda: TemisClient(caller).query([NO_RECORD])  # noqa: E731
+            ask: Callable[[], Awaitable[object]] = partial(TemisClient(caller).query, [NO_RECORD])
         else:
             key = LookupKey(IdentifierType.SECTOR, NOBODY)
-            ask = lambda: RegistryClient(caller, clock).lookup([key])  # noqa: E731
+            ask = partial(RegistryClient(caller, clock).lookup, [key])
         return [*checks, await _timed(name, ask)]
 
 
