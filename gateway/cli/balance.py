@@ -53,7 +53,9 @@ def show(out: Output, found: "Balance") -> None:
         for kind in ARRIVALS
         if kind == "received" or found.total.arrived[kind]
     ]
-    rows += [["  " + STATES[state][out.run.lang], *(s.states[state] for s in sheets)] for state in STATES]
+    rows += [
+        [f"  {STATES[state][out.run.lang]} ({state})", *(s.states[state] for s in sheets)] for state in STATES
+    ]
     if any(not sheet.closes for sheet in sheets):
         rows.append([out.run.text("balance.difference"), *(sheet.difference for sheet in sheets)])
     out.table(columns, rows)

@@ -53,13 +53,18 @@ async def _examine(settings: "Settings") -> list[Check]:
     ]
 
 
+def _told(run: Invocation, check: Check) -> str:
+    fill = {k: run.number(v, 1) if isinstance(v, float) else v for k, v in check.fill.items()}
+    return run.text(check.detail, **fill)
+
+
 def _report(run: Invocation, checks: list[Check], *, json: bool) -> None:
     out = run.output(json)
     told = [
         {
             "name": check.name,
             "status": check.status,
-            "detail": run.text(check.detail, **check.fill) if check.detail else "",
+            "detail": _told(run, check),
             "duration_ms": check.duration_ms,
         }
         for check in checks

@@ -47,6 +47,11 @@ class Invocation:
     def text(self, key: str, **fill: object) -> str:
         return self.texts.get(key, self.lang, **fill)
 
+    def number(self, value: float, digits: int = 0) -> str:
+        """A figure as the reader writes it: 6,7 in Vietnamese, 6.7 in English."""
+        shown = f"{value:.{digits}f}"
+        return shown.replace(".", ",") if self.lang == "vi" else shown
+
     def output(self, json: bool = False) -> "Output":
         return Output(self, json=json)
 

@@ -64,7 +64,7 @@ def table(out: Output, found: "Detail", words: Explained) -> None:
             str(record[name]) for name in ("module", "school_year", "temis_record_id") if record.get(name)
         ),
         "findings": ", ".join(f"{f['code']} ({f['effect']})" for f in verdict["findings"]),
-        "waits": ", ".join(f"{kind} × {n}" for kind, n in told["waits"].items()),
+        "waits": ", ".join(out.run.text(f"deliveries.wait.{kind}") for kind in told["waits"]),
         "courses": ", ".join(told["courses"]),
         "tries": told["tries"],
         "received_at": told["received_at"],

@@ -156,18 +156,37 @@ async def find_delivery(db: Database, id_: int) -> Detail:
         verdicts = await tx.rows(VERDICT_OF, id=id_)
         attempts = await tx.rows(ATTEMPTS_OF, id=id_, limit=ATTEMPTS)
         waits = await tx.rows("SELECT kind, key FROM waits WHERE delivery_id = :id ORDER BY kind, key", id=id_)
+        superseded_by = row.superseded_by or await _successor(tx, row)
         names = await _names(tx)
     is_held = row.state == State.HELD  # waits of an earlier hold mean nothing any more
     return Detail(
         line=_line(row, names),
         is_outcome_unknown=row.unknown_since_ms is not None,
-        superseded_by=row.superseded_by,
+        superseded_by=superseded_by,
         record=_record(records[0], id_) if records else None,
         verdict=_verdict(verdicts[0]) if verdicts else None,
         attempts=tuple(_attempt(attempt) for attempt in reversed(attempts)),
         waits=Counter(wait.kind for wait in waits) if is_held else {},
         courses=tuple(w.key.partition(":")[2] for w in waits if w.kind == "course") if is_held else (),
     )
+
+
+async def _successor(tx: Tx, row: Any) -> int | None:
+    """What stands in the place of a voided row that does not say so itself: it was found so before sending."""
+    if row.state != State.VOIDED:
+        return None
+    if row.reason == "replaced":
+        sql = (
+            "SELECT MAX(id) AS id FROM deliveries WHERE vendor_id = :vendor_id AND event_id = :event_id "
+            "AND kind = 'completion' AND revision > :revision"
+        )
+        fill = {"vendor_id": row.vendor_id, "event_id": row.event_id, "revision": row.revision}
+    elif row.reason == "superseded" and row.record_id is not None:
+        sql, fill = "SELECT winner_id AS id FROM records WHERE id = :id", {"id": row.record_id}
+    else:
+        return None
+    [found] = await tx.rows(sql, **fill)
+    return None if found.id == row.id else found.id
 
 
 async def _names(tx: Tx) -> dict[int, str]:

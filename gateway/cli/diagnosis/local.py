@@ -35,7 +35,7 @@ def disk(folder: Path) -> Check:
         free = shutil.disk_usage(folder).free
     except OSError as error:
         return fault("disk", f"{folder}: {error.strerror}")
-    fill: dict[str, object] = {"folder": folder, "free": f"{free / (1 << 30):.1f}"}
+    fill: dict[str, object] = {"folder": folder, "free": free / (1 << 30)}
     if free < LEAST_FREE_BYTES:
         return Check("disk", "fault", "doctor.disk.full", fill | {"least": LEAST_FREE_BYTES >> 30})
     return Check("disk", "ok", "doctor.disk.ok", fill)
