@@ -23,5 +23,16 @@ def serve_routes(context: Context, routes: Sequence[Route]) -> web.Application:
         if route.method == "GET":
             app.router.add_get(route.path, route.handler)  # and HEAD
         else:
-            app.router.add_route(route.method, route.path, route.handler)
+            app.router.add_route(route.method, route.path, route.handler, expect_handler=_expect)
     return app
+
+
+async def _expect(request: web.Request) -> None:
+    """`Expect: 100-continue` is told to go on unless the body is too large; the route then answers 413.
+
+    Other expectations are ignored (RFC 9110, section 10.1.1), so that no answer bypasses the edge.
+    """
+    is_asked = request.headers.get("Expect", "").lower() == "100-continue"
+    if is_asked and (request.content_length or 0) <= request.app[CONTEXT].max_body_bytes:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # the answer itself has not begun

@@ -81,7 +81,6 @@ async def work_until_drained(gateway: Gateway, pipeline: Pipeline | None, drain:
 
     What is not done within `drain_s` is left: unanswered requests are sent again, leases run out.
     """
-    _spare_the_collector()
     keys = asyncio.create_task(_keep_data_keys(gateway))
     begun = asyncio.create_task(drain.begun())
     worker = asyncio.create_task(pipeline.worker.run()) if pipeline is not None else None
@@ -107,7 +106,7 @@ async def work_until_drained(gateway: Gateway, pipeline: Pipeline | None, drain:
         await asyncio.gather(*(t for t in (keys, begun, worker) if t is not None), return_exceptions=True)
 
 
-def _spare_the_collector() -> None:
+def spare_the_collector() -> None:
     """What start-up made stays for good: not looking through it again and again gives a fifth more requests."""
     gc.collect()
     gc.freeze()

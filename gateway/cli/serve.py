@@ -36,7 +36,7 @@ def serve(
 async def _serve(settings: "Settings", *, has_worker: bool, ready: Callable[[str], None]) -> None:
     from gateway.api.context import Drain
     from gateway.app import open_gateway, open_pipeline
-    from gateway.cli.process import ending_on_signals, open_web, work_until_drained
+    from gateway.cli.process import ending_on_signals, open_web, spare_the_collector, work_until_drained
 
     drain = Drain()
     async with AsyncExitStack() as stack:
@@ -44,6 +44,7 @@ async def _serve(settings: "Settings", *, has_worker: bool, ready: Callable[[str
         gateway = await stack.enter_async_context(open_gateway(settings))
         pipeline = await stack.enter_async_context(open_pipeline(gateway)) if has_worker else None
         ready(await stack.enter_async_context(open_web(gateway, pipeline, drain, settings.port)))
+        spare_the_collector()
         await work_until_drained(gateway, pipeline, drain)
 
 

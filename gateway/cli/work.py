@@ -33,7 +33,7 @@ def work(
 async def _work(settings: "Settings", port: int, *, ready: Callable[[], None]) -> None:
     from gateway.api.context import Drain
     from gateway.app import open_gateway, open_pipeline
-    from gateway.cli.process import ending_on_signals, open_web, work_until_drained
+    from gateway.cli.process import ending_on_signals, open_web, spare_the_collector, work_until_drained
 
     drain = Drain()
     async with AsyncExitStack() as stack:
@@ -43,6 +43,7 @@ async def _work(settings: "Settings", port: int, *, ready: Callable[[], None]) -
         if port:
             await stack.enter_async_context(open_web(gateway, pipeline, drain, port, probes_only=True))
         ready()
+        spare_the_collector()
         await work_until_drained(gateway, pipeline, drain)
 
 
