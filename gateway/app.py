@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from gateway.bdtx.courses import Courses
 from gateway.connectors import discover as discover_connectors
+from gateway.identity.accounts import Accounts
 from gateway.identity.people import Bounds, People
 from gateway.identity.policy import Policy
 from gateway.identity.policy import load as load_policy
@@ -35,11 +36,14 @@ from gateway.security.keys import KeyRing
 from gateway.security.vault import Vault
 from gateway.settings import Destination, Settings
 from gateway.stages.changes import Changes
+from gateway.stages.checking import Checking
 from gateway.stages.deliver import Deliver
 from gateway.stages.duties import TTL_MS, Duties
 from gateway.stages.feed import Feed
 from gateway.stages.gated_registry import GatedRegistry
 from gateway.stages.gated_temis import GatedTemis
+from gateway.stages.judging import Judging
+from gateway.stages.links import Links
 from gateway.stages.receive import Receive
 from gateway.stages.verify import Verify
 from gateway.stages.wake import Wake
@@ -47,6 +51,8 @@ from gateway.storage.data_keys import ensure_data_keys
 from gateway.storage.engine import Database, open_database
 from gateway.storage.schema import check_schema
 from gateway.temis.client import TemisClient
+
+CHECK_PATIENCE_S = 5.0  # who asks before saving a profile gets an answer by then: a verdict, or `pending`
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,26 +70,36 @@ class Gateway:
     receive: Receive
     courses: Courses
     snapshots: Snapshots
+    accounts: Accounts
     policy: Policy
     wake: Wake
+    links: Links
     changes: Changes
     metrics: Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """The way to the sector database, and what stands on it."""
+
+    registry: GatedRegistry
+    gate: Gate
+    people: People
+    checking: Checking
 
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
     """The working part: outside systems and the loop over the stages."""
 
-    registry: RegistryClient
-    registry_gate: Gate
-    people: People
+    authority: Authority
     temis: TemisClient
     temis_gate: Gate
     worker: Worker
 
     @property
     def gates(self) -> Sequence[Gate]:
-        return (self.registry_gate, self.temis_gate)
+        return (self.authority.gate, self.temis_gate)
 
 
 @asynccontextmanager
@@ -104,6 +120,7 @@ async def open_gateway(settings: Settings, *, clock: Clock | None = None) -> Asy
             metrics.commit_items.observe(items)
 
         snapshots = Snapshots(db, vault, blind)
+        accounts = Accounts(db, vault, blind)
         acceptor = Acceptor(db, clock, max_wait_ms=settings.accept_queue_max_age_ms, committed=committed)
         metrics.waiting.set_function(lambda: acceptor.waiting)
         yield Gateway(
@@ -124,8 +141,10 @@ async def open_gateway(settings: Settings, *, clock: Clock | None = None) -> Asy
             ),
             courses=Courses(db, clock),
             snapshots=snapshots,
+            accounts=accounts,
             policy=load_policy(),
             wake=Wake(db, clock, blind),
+            links=Links(db, clock, blind, accounts),
             changes=Changes(db, clock, blind, snapshots),
             metrics=metrics,
         )
@@ -135,29 +154,35 @@ async def open_gateway(settings: Settings, *, clock: Clock | None = None) -> Asy
 
 
 @asynccontextmanager
+async def open_authority(gateway: Gateway, *, limits: BreakerLimits | None = None) -> AsyncIterator[Authority]:
+    """Opens the way to the sector database; its addresses must be set."""
+    g, s = gateway, gateway.settings
+    async with AsyncExitStack() as stack:
+        gate = _gate("registry", s.registry, limits)
+        caller = open_caller(stack, s, s.registry, g.clock)
+        client = RegistryClient(caller, g.clock, concurrency=s.registry.concurrency)
+        registry = GatedRegistry(client, gate, page=s.registry.batch_items)
+        bounds = Bounds(
+            max_age_ms=s.snapshot_max_age_s * 1000,
+            negative_max_age_ms=s.negative_max_age_s * 1000,
+            feed_max_age_ms=s.snapshot_feed_max_age_s * 1000,
+            feed_lag_max_ms=s.feed_lag_max_s * 1000,
+        )
+        people = People(g.snapshots, g.clock, registry, bounds, g.metrics.lookups)
+        checking = Checking(g.clock, people, g.accounts, g.policy, patience_s=CHECK_PATIENCE_S)
+        yield Authority(registry, gate, people, checking)
+
+
+@asynccontextmanager
 async def open_pipeline(gateway: Gateway, *, limits: BreakerLimits | None = None) -> AsyncIterator[Pipeline]:
     """Opens the ways to the registry and TEMIS and wires the stages. Nothing runs until `worker.run()`."""
     g, s = gateway, gateway.settings
     jitter = random.Random()  # noqa: S311 - spreads retries, guards nothing
     async with AsyncExitStack() as stack:
-        registry_gate = _gate("registry", s.registry, limits)
+        authority = await stack.enter_async_context(open_authority(g, limits=limits))
+        people = authority.people
         temis_gate = _gate("temis", s.temis, limits)
-        registry_caller = open_caller(stack, s, s.registry, g.clock)
         temis_caller = open_caller(stack, s, s.temis, g.clock)
-        registry = RegistryClient(registry_caller, g.clock, concurrency=s.registry.concurrency)
-        gated = GatedRegistry(registry, registry_gate, page=s.registry.batch_items)
-        people = People(
-            g.snapshots,
-            g.clock,
-            gated,
-            Bounds(
-                max_age_ms=s.snapshot_max_age_s * 1000,
-                negative_max_age_ms=s.negative_max_age_s * 1000,
-                feed_max_age_ms=s.snapshot_feed_max_age_s * 1000,
-                feed_lag_max_ms=s.feed_lag_max_s * 1000,
-            ),
-            g.metrics.lookups,
-        )
         temis = GatedTemis(temis_caller, temis_gate)
         deliver = Deliver(
             g.db,
@@ -173,15 +198,14 @@ async def open_pipeline(gateway: Gateway, *, limits: BreakerLimits | None = None
             call_timeout_ms=int(s.temis.timeout_s * 1000),
             jitter=jitter,
         )
+        judging = Judging(g.clock, g.blind, people, g.accounts, g.courses, g.policy)
         verify = Verify(
             g.db,
             g.clock,
             g.vault,
-            g.blind,
-            people,
-            g.courses,
-            g.policy,
-            registry_gate,
+            judging,
+            g.accounts,
+            authority.gate,
             deliver,
             g.metrics,
             claim_rows=s.claim_rows,
@@ -198,8 +222,8 @@ async def open_pipeline(gateway: Gateway, *, limits: BreakerLimits | None = None
             g.changes,
             g.snapshots,
             people,
-            gated,
-            registry_gate,
+            authority.registry,
+            authority.gate,
             g.metrics,
             every_s=s.registry.changes_poll_s,
             ttl_ms=TTL_MS,
@@ -212,7 +236,7 @@ async def open_pipeline(gateway: Gateway, *, limits: BreakerLimits | None = None
             [(verify, s.verify_concurrency), (deliver, s.deliver_concurrency)],
             [duties],
         )
-        yield Pipeline(registry, registry_gate, people, temis, temis_gate, worker)
+        yield Pipeline(authority, temis, temis_gate, worker)
 
 
 def _holder() -> str:

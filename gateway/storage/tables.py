@@ -220,6 +220,36 @@ snapshots = Table(
     PrimaryKeyConstraint("person_id", "version"),
 )
 
+# An LMS account's link to a person, as its vendor confirmed it at save. A change adds a version.
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("vendor_id", Integer, nullable=False),
+    Column("account_key", LargeBinary, nullable=False),  # blind index of vendor and LMS user id
+    Column("version", Integer, nullable=False),
+    Column("identifier_sealed", LargeBinary, nullable=False),  # as sent
+    Column("person_id", BigInteger, nullable=False),
+    Column("confirmed_at_ms", BigInteger, nullable=False),
+    Column("confirmed_by", Text, nullable=False),  # `vendor`, or the user who allowed a change
+    Column("reason", Text),
+    Column("replaced_at_ms", BigInteger),  # NULL: the link in force
+    PrimaryKeyConstraint("vendor_id", "account_key", "version"),
+)
+
+# Which accounts of an LMS stated an identifier of a person, and the delivery by which that was credited.
+claimants = Table(
+    "claimants",
+    metadata,
+    Column("vendor_id", Integer, nullable=False),
+    Column("person_id", BigInteger, nullable=False),
+    Column("account_key", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),  # LMS user id, name and birth date as sent
+    Column("delivery_id", BigInteger),  # verified with this person; NULL: none was
+    Column("at_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("vendor_id", "person_id", "account_key"),
+    Index("ix_claimants_account", "vendor_id", "account_key"),
+)
+
 # How far a feed has been read; committed together with what followed from it.
 cursors = Table(
     "cursors",
@@ -250,6 +280,7 @@ verifications = Table(
     Column("rung", Integer),
     Column("person_id", BigInteger),
     Column("snapshot_version", Integer),
+    Column("link_version", Integer),  # judged with this confirmed link of the account; NULL: as sent
     Column("age_ms", BigInteger, nullable=False),  # 0: asked live for this verdict
     Column("policy_version", Text, nullable=False),
     Column("findings", Text, nullable=False),  # codes and fillers only, never a personal value
