@@ -1,5 +1,6 @@
 """Fixtures for all tests: a clock that stands still and a real database on both engines."""
 
+import logging
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -9,6 +10,7 @@ os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="gateway-tests-
 
 import asyncpg
 import pytest
+import structlog
 
 import gateway  # noqa: F401 - binds the repaired SQLite before anything imports sqlite3
 from gateway.storage.engine import Database, open_database
@@ -16,6 +18,17 @@ from gateway.storage.tables import metadata
 from tests.builders import FakeClock
 
 ENGINES = ("sqlite", "postgresql")
+
+
+@pytest.fixture(autouse=True)
+def logs_as_before() -> Iterator[None]:
+    """A command run by a test configures the logs of the whole process, on a stream that ends with the test."""
+    yield
+    if structlog.is_configured():
+        structlog.reset_defaults()
+        logging.captureWarnings(False)
+        root = logging.getLogger()
+        root.handlers[:] = [handler for handler in root.handlers if handler.get_name() != "gateway"]
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from gateway.api.app import make_app
 from gateway.api.context import Context, Drain
 from gateway.api.server import listening
 from gateway.app import Gateway, open_gateway
-from gateway.cli.process import context_of
+from gateway.cli.serving.process import context_of
 from gateway.queue.balance import balance
 from gateway.queue.vendors import add_vendor
 from gateway.security.keys import KeyRing

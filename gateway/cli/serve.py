@@ -19,7 +19,7 @@ def serve(
     ] = False,
 ) -> None:
     """Start the gateway: HTTP and worker in one process, until SIGTERM."""
-    from gateway.cli.process import run
+    from gateway.cli.serving.process import run
     from gateway.settings import require_destinations
 
     this = invocation(ctx)
@@ -36,7 +36,7 @@ def serve(
 async def _serve(settings: "Settings", *, has_worker: bool, ready: Callable[[str], None]) -> None:
     from gateway.api.context import Drain
     from gateway.app import open_gateway, open_pipeline
-    from gateway.cli.process import ending_on_signals, open_web, spare_the_collector, work_until_drained
+    from gateway.cli.serving.process import ending_on_signals, open_web, spare_the_collector, work_until_drained
 
     drain = Drain()
     async with AsyncExitStack() as stack:

@@ -19,7 +19,7 @@ def work(
     ] = None,
 ) -> None:
     """Start a worker without HTTP for vendors, until SIGTERM."""
-    from gateway.cli.process import run
+    from gateway.cli.serving.process import run
     from gateway.settings import require_destinations
 
     this = invocation(ctx)
@@ -33,7 +33,7 @@ def work(
 async def _work(settings: "Settings", port: int, *, ready: Callable[[], None]) -> None:
     from gateway.api.context import Drain
     from gateway.app import open_gateway, open_pipeline
-    from gateway.cli.process import ending_on_signals, open_web, spare_the_collector, work_until_drained
+    from gateway.cli.serving.process import ending_on_signals, open_web, spare_the_collector, work_until_drained
 
     drain = Drain()
     async with AsyncExitStack() as stack:

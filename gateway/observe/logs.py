@@ -8,7 +8,8 @@ import json as stdlib_json
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any, TextIO
+from contextlib import suppress
+from typing import Any, TextIO, cast
 
 import orjson
 import structlog
@@ -44,10 +45,25 @@ def configure(level: str = "info", json: bool | None = None, stream: TextIO | No
     structlog.configure(
         processors=[*shared, _redact, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(out),
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, _Lenient(out))),
         cache_logger_on_first_use=False,
     )
     _adopt_stdlib(out, number, shared, renderer)
+
+
+class _Lenient:
+    """A stream that loses lines when it is full, closed or its reader is gone; work goes on without them."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def write(self, text: str) -> None:
+        with suppress(OSError, ValueError):
+            self._out.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._out.flush()
 
 
 def _adopt_stdlib(out: TextIO, number: int, shared: list[Processor], renderer: Processor) -> None:

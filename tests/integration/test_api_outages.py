@@ -12,7 +12,7 @@ from gateway.api.context import Drain
 from gateway.api.routes import Route
 from gateway.api.server import listening
 from gateway.api.write_path import WritePath
-from gateway.cli.process import work_until_drained
+from gateway.cli.serving.process import work_until_drained
 from gateway.model.errors import CredentialsRefused, Throttled, Unanswered
 from gateway.outbound.breaker import Breaker
 from gateway.outbound.gate import Gate

@@ -141,3 +141,15 @@ def test_an_unknown_level_is_a_configuration_error(out):
     """A typo in the level does not silence the gateway."""
     with pytest.raises(ConfigError, match="debug, info, warning, error"):
         configure("loud", stream=out)
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError, OSError, ValueError])
+def test_a_log_that_cannot_be_written_stops_no_work(out, error):
+    """A full disk or a collector that went away must not turn a stored completion into an error."""
+
+    class Gone(io.StringIO):
+        def write(self, text):
+            raise error("gone")
+
+    configure("info", json=True, stream=Gone())
+    assert structlog.get_logger().info("accepted") is None

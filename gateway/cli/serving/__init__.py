@@ -1,0 +1,1 @@
+"""What long-running commands share; a folder, so that listing the commands imports none of it."""
