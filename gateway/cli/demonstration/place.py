@@ -3,6 +3,7 @@
 import os
 import shlex
 import socket
+import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -62,8 +63,10 @@ class Place:
         return kept | self.settings()
 
     def write_env(self) -> None:
-        """A file to source, so that every `gateway` command works on this place."""
-        lines = (f"export {name}={shlex.quote(value)}\n" for name, value in self.settings().items())
+        """A file to source, so that `gateway` is found and every command works on this place."""
+        programs = Path(sys.executable).parent  # a virtual environment that nobody has activated
+        lines = [f'export PATH={shlex.quote(str(programs))}:"$PATH"\n']
+        lines += [f"export {name}={shlex.quote(value)}\n" for name, value in self.settings().items()]
         self.env_file.write_text("".join(lines), "utf-8")
 
 
