@@ -195,9 +195,17 @@ async def _names(tx: Tx) -> dict[int, str]:
 
 
 async def _page(tx: Tx, wanted: Filter, after: int, limit: int) -> Sequence[Any]:
-    where, fill = _where(wanted)
-    sql = f"SELECT {_COLUMNS} FROM deliveries d WHERE {where} AND d.id > :after ORDER BY d.id LIMIT :limit"
+    sql, fill = page_of(wanted)
     return await tx.rows(sql, **fill, after=after, limit=limit)
+
+
+def page_of(wanted: Filter) -> tuple[str, dict[str, int | str]]:
+    """The statement of one page, with :after and :limit, and what the filter fills in."""
+    where, fill = _where(wanted)
+    return (
+        f"SELECT {_COLUMNS} FROM deliveries d WHERE {where} AND d.id > :after ORDER BY d.id LIMIT :limit",
+        fill,
+    )
 
 
 def _where(wanted: Filter) -> tuple[str, dict[str, int | str]]:

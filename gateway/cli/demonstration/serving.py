@@ -14,6 +14,7 @@ from gateway.model.errors import ConfigError
 READY_S = 60.0
 STOP_S = 30.0
 LOOK_S = 0.05
+ASK = aiohttp.ClientTimeout(total=2)
 TAIL = 15  # lines of its log that are shown when it does not start
 
 
@@ -40,11 +41,11 @@ async def serving(env: Mapping[str, str], address: str, log: Path) -> AsyncItera
 
 
 async def _ready(process: asyncio.subprocess.Process, address: str, log: Path) -> None:
-    async with aiohttp.ClientSession() as http:
+    async with aiohttp.ClientSession(timeout=ASK) as http:
         with suppress(TimeoutError):
             async with asyncio.timeout(READY_S):
                 while process.returncode is None:
-                    with suppress(aiohttp.ClientError):
+                    with suppress(aiohttp.ClientError, TimeoutError):
                         async with http.get(f"{address}/readyz") as answer:
                             if answer.status == 200:
                                 return
