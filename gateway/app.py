@@ -42,6 +42,7 @@ from gateway.stages.duties import TTL_MS, Duties
 from gateway.stages.feed import Feed
 from gateway.stages.gated_registry import GatedRegistry
 from gateway.stages.gated_temis import GatedTemis
+from gateway.stages.identities import Identities
 from gateway.stages.judging import Judging
 from gateway.stages.links import Links
 from gateway.stages.receive import Receive
@@ -74,6 +75,7 @@ class Gateway:
     policy: Policy
     wake: Wake
     links: Links
+    identities: Identities
     changes: Changes
     metrics: Metrics
 
@@ -145,6 +147,7 @@ async def open_gateway(settings: Settings, *, clock: Clock | None = None) -> Asy
             policy=load_policy(),
             wake=Wake(db, clock, blind),
             links=Links(db, clock, blind, accounts),
+            identities=Identities(db, clock, vault),
             changes=Changes(db, clock, blind, snapshots),
             metrics=metrics,
         )

@@ -3,8 +3,8 @@
 import asyncio
 import dataclasses
 import itertools
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from sqlalchemy.engine import make_url
 from gateway.api.app import make_app
 from gateway.api.context import Context, Drain
 from gateway.api.server import listening
-from gateway.app import Gateway, open_gateway
+from gateway.app import Gateway, open_authority, open_gateway
 from gateway.cli.serving.process import context_of
 from gateway.queue.balance import balance
 from gateway.queue.vendors import add_vendor
@@ -164,8 +164,10 @@ async def a_database(engine: str, folder: Path, postgres_url: Any) -> str:
 
 
 @asynccontextmanager
-async def open_desk(url: str, folder: Path, **changes: Any) -> AsyncIterator[Desk]:
-    """A gateway without a worker, one vendor in it. `changes` go to its Context."""
+async def open_desk(
+    url: str, folder: Path, *, env: Mapping[str, str] | None = None, **changes: Any
+) -> AsyncIterator[Desk]:
+    """A gateway without a worker, one vendor in it. `env` adds settings, `changes` go to its Context."""
     keys = folder / "keys.json"
     KeyRing.generate(keys)
     settings = load(
@@ -173,15 +175,19 @@ async def open_desk(url: str, folder: Path, **changes: Any) -> AsyncIterator[Des
             "GATEWAY_DATA_DIR": str(folder / "data"),
             "GATEWAY_DATABASE_URL": url,
             "GATEWAY_KEYS_FILE": str(keys),
+            **(env or {}),
         }
     )
     db = open_database(url)
     await migrate(db)
     await db.close()
     clock = FakeClock()
-    async with open_gateway(settings, clock=clock) as gateway:
+    async with (
+        open_gateway(settings, clock=clock) as gateway,
+        open_authority(gateway) if settings.registry.url else nullcontext() as authority,
+    ):
         secret = await add_vendor(gateway.db, gateway.vault, clock, "viettel", "viettel")
-        context = dataclasses.replace(context_of(gateway, None, Drain()), **changes)
+        context = dataclasses.replace(context_of(gateway, None, Drain(), authority), **changes)
         async with (
             listening(make_app(context), "127.0.0.1", 0) as address,
             aiohttp.ClientSession(auto_decompress=False) as session,

@@ -12,6 +12,9 @@ from gateway.observe.metrics import Metrics
 from gateway.outbound.gate import Gate
 from gateway.queue.vendors import Vendors
 from gateway.stages.changes import Changes
+from gateway.stages.checking import Checking
+from gateway.stages.identities import Identities
+from gateway.stages.links import Links
 from gateway.stages.receive import Receive
 from gateway.storage.engine import Database
 
@@ -73,6 +76,9 @@ class Context:
     max_items: int = 500
     patience_s: float = 30.0  # for a body to arrive, and again for its commit
     changes: Changes | None = None
+    identities: Identities | None = None
+    links: Links | None = None
+    checking: Checking | None = None  # none where the sector database's address is not set
     registry_secret: str = ""  # signs what the sector database sends; empty: nothing is taken from it
 
 

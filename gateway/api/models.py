@@ -51,6 +51,44 @@ class Withdrawal(Answer):
     withdrawn: list[str] = Field(description="Ids of the deliveries taken back by this request.")
 
 
+class IdentityFinding(Answer):
+    """One thing to know about a verified or refused claim."""
+
+    code: str = Field(examples=["attribute.name_mismatch"])
+    message: str
+    remedy: str
+
+
+class Identity(Answer):
+    """What the sector database says of one claim, in words that a vendor may know."""
+
+    lms_user_id: str | None = Field(None, description="As asked; absent when it could not be read.")
+    status: Literal["verified", "not_verified", "pending", "invalid"] = Field(
+        description="pending: the sector database has not answered yet, which is no failure."
+    )
+    shown_status: str | None = Field(None, description="The status for the learner, in the LMS's own words.")
+    message: str | None = Field(None, description="The message for the learner, in the LMS's own words.")
+    remedy: str | None = Field(None, description="The next step.")
+    reason: str | None = Field(None, description="The code that holds. contracts/gateway/README.md lists them.")
+    findings: list[IdentityFinding] | None = Field(None, min_length=1)
+    errors: list[ItemError] | None = Field(None, min_length=1, description="Only with `invalid`.")
+
+
+class Identities(Answer):
+    """One answer per claim, in the order asked."""
+
+    id: str | None = Field(None, description="With 202: ask GET …/identities/{id} again, for a day.")
+    identities: list[Identity] = Field(min_length=1)
+
+
+class AccountLink(Answer):
+    """The link of an LMS account to a person is in force."""
+
+    lms_user_id: str
+    version: int = Field(ge=1, description="Rises with every change of the link.")
+    woken: int = Field(ge=0, description="Held completions of the account that are judged again now.")
+
+
 class ChangesTaken(Answer):
     """The answer to changes of the sector database: they are stored."""
 
@@ -68,6 +106,7 @@ class Problem(Answer):
     code: str = Field(examples=["body.too_large"])
     server_time: str | None = Field(None, description="With 401: the gateway's clock, RFC 3339 in UTC.")
     receipts: list[Receipt] | None = Field(None, description="With 409 and 422: the receipts all the same.")
+    identity: Identity | None = Field(None, description="With `identity.not_verified`: the verdict.")
 
 
 class Component(Answer):

@@ -35,7 +35,7 @@ def serve(
 
 async def _serve(settings: "Settings", *, has_worker: bool, ready: Callable[[str], None]) -> None:
     from gateway.api.context import Drain
-    from gateway.app import open_gateway, open_pipeline
+    from gateway.app import open_authority, open_gateway, open_pipeline
     from gateway.cli.serving.process import ending_on_signals, open_web, spare_the_collector, work_until_drained
 
     drain = Drain()
@@ -43,7 +43,11 @@ async def _serve(settings: "Settings", *, has_worker: bool, ready: Callable[[str
         stack.enter_context(ending_on_signals(drain))
         gateway = await stack.enter_async_context(open_gateway(settings))
         pipeline = await stack.enter_async_context(open_pipeline(gateway)) if has_worker else None
-        ready(await stack.enter_async_context(open_web(gateway, pipeline, drain, settings.port)))
+        authority = None
+        if pipeline is None and settings.registry.url and settings.token_url:
+            authority = await stack.enter_async_context(open_authority(gateway))
+        web = open_web(gateway, pipeline, drain, settings.port, authority=authority)
+        ready(await stack.enter_async_context(web))
         spare_the_collector()
         await work_until_drained(gateway, pipeline, drain)
 

@@ -20,7 +20,7 @@ async def fed_lab(database_url, tmp_path):
 
 
 async def test_the_feed_frees_exactly_those_who_were_fixed(fed_lab):
-    """Two people are held; one is corrected in the sector database and goes on within seconds, the other waits."""
+    """Two people are held; one is corrected there and goes on within seconds, the other waits."""
     fixed, waiting = viettel(1), viettel(2)
     fixed["user"]["fullName"] = "Lê Thị Mới"
     waiting["user"]["fullName"] = "Trần Văn Nam"

@@ -14,7 +14,7 @@ from gateway.api.app import make_app
 from gateway.api.context import Context, Drain
 from gateway.api.server import listening
 from gateway.api.write_path import WritePath
-from gateway.app import Gateway, Pipeline
+from gateway.app import Authority, Gateway, Pipeline
 from gateway.model.clock import HOUR_MS
 from gateway.observe.logs import configure
 from gateway.settings import Settings
@@ -46,8 +46,11 @@ def ending_on_signals(drain: Drain) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-def context_of(gateway: Gateway, pipeline: Pipeline | None, drain: Drain) -> Context:
-    """The HTTP floor's share of the gateway."""
+def context_of(
+    gateway: Gateway, pipeline: Pipeline | None, drain: Drain, authority: Authority | None = None
+) -> Context:
+    """The HTTP floor's share of the gateway. `authority` is given where no pipeline brings its own."""
+    authority = pipeline.authority if pipeline is not None else authority
     settings = gateway.settings
     return Context(
         clock=gateway.clock,
@@ -62,16 +65,25 @@ def context_of(gateway: Gateway, pipeline: Pipeline | None, drain: Drain) -> Con
         max_body_bytes=settings.max_body_bytes,
         max_items=settings.max_batch_items,
         changes=gateway.changes,
+        identities=gateway.identities,
+        links=gateway.links,
+        checking=authority.checking if authority is not None else None,
         registry_secret=settings.registry.webhook_secret.get_secret_value(),
     )
 
 
 @asynccontextmanager
 async def open_web(
-    gateway: Gateway, pipeline: Pipeline | None, drain: Drain, port: int, *, probes_only: bool = False
+    gateway: Gateway,
+    pipeline: Pipeline | None,
+    drain: Drain,
+    port: int,
+    *,
+    probes_only: bool = False,
+    authority: Authority | None = None,
 ) -> AsyncIterator[str]:
     """Listens while the block runs. Yields: the base address. Raises: OSError when the port is taken."""
-    app = make_app(context_of(gateway, pipeline, drain), probes_only=probes_only)
+    app = make_app(context_of(gateway, pipeline, drain, authority), probes_only=probes_only)
     async with listening(app, gateway.settings.host, port) as address:
         yield address
 

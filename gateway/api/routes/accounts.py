@@ -1,0 +1,84 @@
+"""/v1/vendors/{vendor}/accounts/{lms_user_id}: an LMS saved a profile, so its account is linked to the person.
+
+Only what the sector database verifies is linked. Source: contracts/gateway/README.md.
+"""
+
+import orjson
+from aiohttp import web
+from pydantic import ValidationError
+
+from gateway.api.context import CONTEXT
+from gateway.api.edge import FACTS
+from gateway.api.identity_asked import Profile
+from gateway.api.identity_told import told_identity
+from gateway.api.languages import preferred
+from gateway.api.models import AccountLink
+from gateway.api.problems import STATUS, Refusal
+from gateway.api.routes import Route
+from gateway.api.signed import signed
+from gateway.connectors.faults import MAX_ID_CHARS
+from gateway.model.errors import NotFound, Refused
+
+
+async def confirm(request: web.Request) -> web.Response:
+    """Verifies live, then links; held completions of the account are judged again with this identifier."""
+    context = request.app[CONTEXT]
+    vendor, body = await signed(request, has_body=True)
+    lms_user_id = request.match_info["lms_user_id"]
+    if len(lms_user_id) > MAX_ID_CHARS or not lms_user_id.isprintable():
+        raise NotFound("no account can have such an id")
+    try:
+        claim = Profile.model_validate_json(body).to_claim(lms_user_id)
+    except ValidationError:
+        raise Refusal("body.not_contract") from None
+    if context.checking is None or context.links is None:
+        raise Refusal("registry.silent", headers={"Retry-After": "30"})
+    [checked] = await context.checking.check(vendor.id, vendor.name, [claim])
+    if checked is None:
+        raise Refusal("registry.silent", headers={"Retry-After": "5"})
+    reason = checked.verdict.reason
+    request[FACTS]["reason"] = reason or "verified"
+    if reason == "account.identifier_changed":
+        raise Refusal("account.identifier_changed")
+    if checked.person is None or claim.identifier is None or reason is not None:
+        lang = preferred(request.headers.get("Accept-Language"), context.lang)
+        told = told_identity(claim, checked, vendor.connector, lang)
+        raise Refusal("identity.not_verified", fields={"identity": told})
+    try:
+        linked = await context.links.confirm(
+            vendor.id, vendor.name, lms_user_id, claim.identifier, checked.person.id
+        )
+    except Refused as refused:
+        raise Refusal(refused.code) from None
+    request[FACTS]["woken"] = linked.woken
+    answer = {"lms_user_id": lms_user_id, "version": linked.version, "woken": linked.woken}
+    return web.Response(
+        body=orjson.dumps(answer), status=201 if linked.is_new else 200, content_type="application/json"
+    )
+
+
+ROUTES = (
+    Route(
+        "PUT",
+        "/v1/vendors/{vendor}/accounts/{lms_user_id}",
+        confirm,
+        name="confirmAccount",
+        summary="The profile was saved: link the account. Its held results are judged again at once.",
+        answers={
+            200: ("It was linked so already.", AccountLink),
+            201: ("Linked; in force from now on.", AccountLink),
+        },
+        problems=(
+            "request.refused", *(code for code, status in STATUS.items() if status == 401), "not_found",
+            "body.too_slow", "account.identifier_changed", "body.too_large", "media_type.unsupported",
+            "encoding.unsupported", "body.not_contract", "identity.not_verified", "internal.error",
+            *(code for code, status in STATUS.items() if status == 503),
+        ),
+        parameters={
+            "vendor": "The vendor's name as it was registered.",
+            "lms_user_id": "The LMS's id of the account, percent-encoded; as it stands in completions.",
+        },
+        body=Profile.model_json_schema(),
+        is_signed=True,
+    ),
+)  # fmt: skip
