@@ -1,6 +1,6 @@
 """`gateway demo`: completions of both vendors travel through a real gateway into a made-up TEMIS."""
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -79,12 +79,9 @@ async def _perform(
 async def _unless_stopped(work: "Coroutine[Any, Any, Ending]") -> "Ending | None":
     """Cancels `work` on a signal, so that it takes down what it started. Returns: None when that happened."""
     import asyncio
-    import signal
 
     task = asyncio.create_task(work)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, task.cancel)
+    _on_signals(task.cancel)
     await asyncio.wait([task])
     return None if task.cancelled() else task.result()
 
@@ -92,13 +89,20 @@ async def _unless_stopped(work: "Coroutine[Any, Any, Ending]") -> "Ending | None
 async def _stopped() -> None:
     """Returns at the next signal to stop."""
     import asyncio
-    import signal
 
     stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, stopped.set)
+    _on_signals(stopped.set)
     await stopped.wait()
+
+
+def _on_signals(act: Callable[[], Any]) -> None:
+    """From now on `act` is what a signal to stop does; one that is ignored here (nohup) stays so."""
+    import asyncio
+    import signal
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            asyncio.get_running_loop().add_signal_handler(number, act)
 
 
 COMMAND = demo

@@ -7,6 +7,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from gateway.cli.demonstration.feed import Sent, feed
+from gateway.model.errors import Refused
+from gateway.sandbox.item import Expected, Item
 from gateway.sandbox.server import serving
 from gateway.sandbox.vendor import SendingFailed, VendorClient
 from gateway.security.signatures import new_secret, verify
@@ -62,6 +65,20 @@ async def test_a_refusal_is_not_sent_again() -> None:
         with pytest.raises(SendingFailed, match=r"^viettel: 401 signature\.unknown_key$"):
             await VendorClient(http, address, "viettel", SECRET).send([b'{"fullName":"Lan"}'])
     assert len(seen) == 1
+
+
+async def test_a_vendor_that_is_refused_ends_in_one_clear_error() -> None:
+    """The demonstration stops with a sentence, not with a group of tracebacks."""
+    person = Expected(
+        "viettel", "a", 1, "accepted", "delivered", None, "plain", "3100000001", "GVPT03", "2025-2026"
+    )
+    app, _ = a_gateway(web.json_response({"code": "vendor.unknown"}, status=404))
+    sent = Sent()
+    async with serving(app) as address, aiohttp.ClientSession() as http:
+        clients = {"viettel": VendorClient(http, address, "viettel", SECRET)}
+        with pytest.raises(Refused, match=r"viettel: 404 vendor\.unknown"):
+            await feed(clients, [Item("viettel", b"{}", person)], sent)
+    assert sent.count == 0
 
 
 async def test_a_batch_of_invalid_items_has_receipts_too() -> None:

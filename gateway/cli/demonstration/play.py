@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -31,7 +31,7 @@ class Ending:
     """How it went."""
 
     balance: Balance
-    sending_s: float  # from the first request to the last receipt
+    sending_s: float  # spent sending, until the last receipt
     settled_s: float  # from the first request until nothing was in flight
     repeated: int  # requests that vendors sent again
     mismatches: list[Mismatch] = field(default_factory=list)
@@ -50,7 +50,7 @@ async def play(
     items: Sequence[Item],
     out: Output,
 ) -> Ending:
-    """Sends `items` to a running gateway and waits for what becomes of them. Raises: SendingFailed."""
+    """Sends `items` to a running gateway and waits for what becomes of them. Raises: Refused."""
     display = Display(out, len(items))
     sent = Sent()
     async with AsyncExitStack() as stack:
@@ -64,15 +64,15 @@ async def play(
         half = (len(items) + 1) // 2
         display.say("demo.calm")
         await feed(clients, items[:half], sent)
+        await _first_delivered(gateway, half // 4)
         async with control.outage():
             display.say("demo.outage")
             await feed(clients, items[half:], sent)
-            sending_s = time.monotonic() - started
         display.say("demo.recovered")
         await _settled(gateway)
         ending = Ending(
             balance=await balance(gateway.db),
-            sending_s=sending_s,
+            sending_s=sent.seconds,
             settled_s=time.monotonic() - started,
             repeated=sum(client.repeated for client in clients.values()),
         )
@@ -94,6 +94,16 @@ async def _watch(gateway: Gateway, display: Display, sent: Sent) -> None:
         display.update(sent.count, (await balance(gateway.db)).total)
         # Counting a long table must not become the main work.
         await asyncio.sleep(max(LOOK_S, 5 * (time.monotonic() - began)))
+
+
+async def _first_delivered(gateway: Gateway, enough: int) -> None:
+    """Returns when `enough` are delivered, or all is settled: an outage comes in the middle of work."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE_S):
+            while (total := (await balance(gateway.db)).total).in_flight:
+                if total.states["delivered"] >= enough:
+                    return
+                await asyncio.sleep(LOOK_S / 10)
 
 
 async def _settled(gateway: Gateway) -> None:
