@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import aiohttp
 import asyncpg
@@ -108,9 +109,9 @@ class Desk:
         return await self.ask("POST", path, data=body, headers=self.signed(body, **how))
 
     async def delete(self, event_id: str, **how: Any) -> Answer:
-        headers = self.signed(b"", **how)
-        del headers["Content-Type"]
-        return await self.ask("DELETE", f"{POST_PATH}/{event_id}", headers=headers)
+        """Withdraws an event; the address may be percent-encoded, the body names it as it is."""
+        body = orjson.dumps({"event_id": unquote(event_id)})
+        return await self.ask("DELETE", f"{POST_PATH}/{event_id}", data=body, headers=self.signed(body, **how))
 
     async def arrived(self) -> dict[str, int]:
         """The ledger's counts so far; the balance must close at every moment."""

@@ -44,6 +44,12 @@ class Receipts(Answer):
     receipts: list[Receipt] = Field(min_length=1)
 
 
+class NamedEvent(Answer):
+    """The body of a withdrawal: the event of the address, and nothing else."""
+
+    event_id: str = Field(description="The vendor's event id as it is, not percent-encoded.")
+
+
 class Withdrawal(Answer):
     """The answer to a withdrawal. Doing it twice is no error: then the list is empty."""
 

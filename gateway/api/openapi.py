@@ -28,6 +28,7 @@ HEADERS = {
 }
 DOCUMENTS: Mapping[str, type[BaseModel]] = {
     "receipts": models.Receipts,
+    "withdrawal_request": models.NamedEvent,
     "withdrawal": models.Withdrawal,
     "problem": models.Problem,
     "readiness": models.Readiness,

@@ -50,6 +50,7 @@ STATUS: Final[Mapping[str, int]] = {
     "body.no_items": 422,
     "body.not_contract": 422,
     "completions.invalid": 422,
+    "withdrawal.mismatch": 422,
     "identity.not_verified": 422,
     "internal.error": 500,
     "overloaded": 503,

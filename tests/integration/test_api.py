@@ -5,6 +5,7 @@ import gzip
 import io
 import random
 import unicodedata
+from urllib.parse import unquote
 
 import orjson
 import pytest
@@ -361,17 +362,24 @@ async def test_a_completion_is_withdrawn_once_and_by_its_own_vendor(desk: Desk):
 
 
 @pytest.mark.parametrize(
-    "event_id", ["never-sent", "%00", "%FF", "a%2Fb", "%ED%A0%80", "x" * 200, "M%C3%A3%20s%E1%BB%91"]
+    ("event_id", "status", "code"),
+    [
+        ("never-sent", 404, "not_found"),
+        ("M%C3%A3%20s%E1%BB%91", 404, "not_found"),
+        ("a%2Fb", 404, "not_found"),
+        ("%00", 404, "not_found"),
+        ("x" * 200, 404, "not_found"),
+        ("%FF", 422, "withdrawal.mismatch"),  # no JSON can name these two
+        ("%ED%A0%80", 422, "withdrawal.mismatch"),
+    ],
 )
-async def test_an_event_that_was_never_sent_is_404(desk: Desk, event_id):
+async def test_an_event_that_was_never_sent_is_404(desk: Desk, event_id, status, code):
     """Also for ids that no event can have; none of them reaches the database as it stands."""
-    headers = desk.signed(b"")
-    del headers["Content-Type"]
-    async with desk._session.delete(
-        URL(f"{desk.address}{POST_PATH}/{event_id}", encoded=True), headers=headers
-    ) as answer:
-        assert answer.status == 404
-        assert (await answer.json(content_type=None))["code"] == "not_found"
+    body = orjson.dumps({"event_id": unquote(event_id)})
+    path = URL(f"{desk.address}{POST_PATH}/{event_id}", encoded=True)
+    async with desk._session.delete(path, data=body, headers=desk.signed(body)) as answer:
+        assert answer.status == status
+        assert (await answer.json(content_type=None))["code"] == code
 
 
 async def test_an_event_id_of_any_letters_is_withdrawn(desk: Desk):
@@ -380,10 +388,37 @@ async def test_an_event_id_of_any_letters_is_withdrawn(desk: Desk):
     assert (await desk.delete("M%C3%A3%20s%E1%BB%91%201%2F2")).json()["event_id"] == "Mã số 1/2"
 
 
-async def test_a_withdrawal_has_no_body(desk: Desk):
-    """A body would be signed and ignored; it is refused instead."""
-    answer = await desk.ask("DELETE", f"{POST_PATH}/one", data=b"{}", headers=desk.signed(b"{}"))
-    assert (answer.status, answer.code) == (400, "body.not_wanted")
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"", 400, "body.empty"),
+        (b"event_id=kept", 400, "body.not_json"),
+        (b"[]", 422, "withdrawal.mismatch"),
+        (b"{}", 422, "withdrawal.mismatch"),
+        (b'{"event_id":null}', 422, "withdrawal.mismatch"),
+        (b'{"event_id":"Kept"}', 422, "withdrawal.mismatch"),
+        (b'{"event_id":"kept","score":9}', 422, "withdrawal.mismatch"),
+    ],
+)
+async def test_a_withdrawal_names_its_event_in_the_signed_body(desk: Desk, body, status, code):
+    """Anything else withdraws nothing, and the answer says what to send."""
+    await desk.post(an_item("kept"))
+    answer = await desk.ask("DELETE", f"{POST_PATH}/kept", data=body, headers=desk.signed(body))
+    assert (answer.status, answer.code) == (status, code)
+    assert code == "body.not_json" or '{"event_id": "…"}' in answer.json()["detail"]
+
+
+async def test_an_overheard_request_withdraws_no_other_event(desk: Desk):
+    """A signature covers neither method nor address, and is good for 300 s: what it signs must say it all."""
+    await desk.post([an_item("chosen"), an_item("victim")])
+    withdrawal = orjson.dumps({"event_id": "chosen"})
+    completion = orjson.dumps({**an_item("chosen"), "event_id": "victim"})
+    codes = []
+    for body in (withdrawal, completion, b""):
+        answer = await desk.ask("DELETE", f"{POST_PATH}/victim", data=body, headers=desk.signed(body))
+        codes.append(answer.code)
+    assert codes == ["withdrawal.mismatch", "withdrawal.mismatch", "body.empty"]
+    assert len((await desk.delete("victim")).json()["withdrawn"]) == 1
 
 
 # --- edge -----------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from aiohttp import web
 from gateway.api.context import CONTEXT, Context
 from gateway.api.edge import FACTS
 from gateway.api.languages import preferred
-from gateway.api.models import Receipts, Withdrawal
+from gateway.api.models import NamedEvent, Receipts, Withdrawal
 from gateway.api.problems import STATUS, Refusal
 from gateway.api.routes import Route
 from gateway.api.signed import signed
@@ -79,17 +79,33 @@ def _count(request: web.Request, context: Context, vendor: Vendor, receipts: Seq
 
 
 async def withdraw(request: web.Request) -> web.Response:
-    """Takes every revision of one event back, in TEMIS too."""
+    """Takes every revision of one event back, in TEMIS too.
+
+    A signature covers neither method nor address, so the signed body names the event and nothing else: no
+    request overheard, a withdrawal or any other, withdraws another event.
+    """
     context = request.app[CONTEXT]
-    vendor, _ = await signed(request, has_body=False)
+    if not request.body_exists:
+        raise Refusal("body.empty", variant="withdrawal")
+    vendor, body = await signed(request, has_body=True)
     event_id = request.match_info["event_id"]
     if len(event_id) > MAX_ID_CHARS or not event_id.isprintable():
         raise NotFound("no event can have such an id")
+    _check_named(event_id, body)
     ids = await withdraw_event(context.db, context.clock, vendor.id, event_id)
     request[FACTS]["withdrawn"] = len(ids)
     return web.Response(
         body=orjson.dumps({"event_id": event_id, "withdrawn": [str(id_) for id_ in ids]}), content_type=JSON
     )
+
+
+def _check_named(event_id: str, body: bytes) -> None:
+    try:
+        named = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise Refusal("body.not_json") from None
+    if named != {"event_id": event_id}:
+        raise Refusal("withdrawal.mismatch")
 
 
 _ITEM = {"type": "object", "description": "One completion in the vendor's own form: contracts/vendors/."}
@@ -123,10 +139,12 @@ ROUTES = (
         summary="Take back every revision of an event; the next best result of the learner returns.",
         answers={200: ("Taken back; also in TEMIS, as soon as it answers.", Withdrawal)},
         problems=(
-            "body.not_wanted", "request.refused", *_UNAUTHORIZED, "not_found", "body.too_slow",
-            "body.too_large", "internal.error", *_UNAVAILABLE,
+            "body.empty", "body.not_json", "request.refused", *_UNAUTHORIZED, "not_found", "body.too_slow",
+            "body.too_large", "media_type.unsupported", "encoding.unsupported", "withdrawal.mismatch",
+            "internal.error", *_UNAVAILABLE,
         ),
         parameters={**_VENDOR, "event_id": "The vendor's event id, percent-encoded."},
+        body=NamedEvent.model_json_schema(),
         is_signed=True,
     ),
 )  # fmt: skip
