@@ -238,6 +238,7 @@ async def _replace_older(
     if corrected:
         x = tx.json_rows(("id", "int"), ("vendor_id", "int"), ("event_id", "text"), ("revision", "int"))
         cells = sorted((inserted[key], *key) for key in corrected if key[2] == max(revisions[key[:2]]))
+        await records.lock(tx, (), (key[:2] for key in corrected))
         voided = await tx.rows(REPLACE.format(x=x), rows=tx.pack(cells), now=now)
         await note(tx, [row.id for row in voided], "receive", "replaced", "voided", now)
         await records.settle(tx, {row.record_id for row in voided if row.record_id is not None}, now)

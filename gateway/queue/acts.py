@@ -33,6 +33,7 @@ async def withdraw(db: Database, clock: Clock, vendor_id: int, event_id: str) ->
 
     async def in_tx(tx: Tx) -> list[int]:
         now = clock.now_ms()
+        await records.lock(tx, (), [(vendor_id, event_id)])
         voided = await tx.rows(WITHDRAW, vendor_id=vendor_id, event_id=event_id, now=now)
         if not voided:
             known = await tx.rows(
@@ -77,6 +78,7 @@ async def replay(db: Database, clock: Clock, ids: Sequence[int], *, verify_again
         ]
         if not moves:
             return []
+        await records.lock(tx, {row.record_id for row in rows if row.record_id is not None})
         x = tx.json_rows(("id", "int"), ("source", "text"), ("target", "text"))
         done = await tx.rows(REPLAYED.format(x=x, lane=REPLAY), rows=tx.pack(moves), now=now)
         targets = {id_: target for id_, _, target in moves}

@@ -5,7 +5,7 @@ kept in the attempt log as late and changes nothing else.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -100,6 +100,7 @@ async def record_in(
         rows = [_leased(row, now + next_lease_ms) for row in rows]
     targets = [r.target for r in results if r.target is not None]
     record_ids = await records.ensure(tx, targets)
+    await records.lock(tx, *_concerned(results, acknowledged, record_ids))
     kept = await _update(tx, results, rows, record_ids, now)
     await _write_waits(tx, [r for r in results if r.delivery.id in kept])
     await attempts.append(
@@ -127,6 +128,19 @@ async def record_in(
     await _settle(tx, [r for r in results if r.delivery.id in kept], record_ids, now)
     taken = [_next_claim(r, record_ids) for r, row in zip(results, rows, strict=True) if row.leased]
     return Recorded({r.delivery.id for r in results} - kept, [d for d in taken if d.id in kept])
+
+
+def _concerned(
+    results: Sequence[Result],
+    acknowledged: Sequence[records.Acknowledged],
+    record_ids: Mapping[tuple[int, str, str], int],
+) -> tuple[set[int], list[tuple[int, str]]]:
+    """The records that these results may change, and the events whose older revisions may leave theirs."""
+    ids = set(record_ids.values())
+    ids |= {r.delivery.record_id for r in results if r.delivery.record_id is not None}
+    ids |= {a.record_id for a in acknowledged}
+    corrected = [r.delivery for r in results if r.target is not None and r.delivery.revision > 1]
+    return ids, [(d.vendor_id, d.event_id) for d in corrected]
 
 
 def _next_claim(result: Result, record_ids: dict[tuple[int, str, str], int]) -> Delivery:

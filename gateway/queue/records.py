@@ -20,6 +20,10 @@ SELECT d.id, d.vendor_id, d.event_id, d.revision, d.rank, d.state, d.reason, d.u
 FROM {x} JOIN deliveries d ON d.record_id = x.id"""
 RECORDS = """
 SELECT r.id, r.winner_id, r.sent_id, r.record_revision FROM {x} JOIN records r ON r.id = x.id ORDER BY r.id"""
+LOCK = "SELECT r.id FROM {x} JOIN records r ON r.id = x.id ORDER BY r.id FOR UPDATE OF r"
+OF_EVENTS = """
+SELECT DISTINCT d.record_id FROM {x} JOIN deliveries d ON d.vendor_id = x.vendor_id AND d.event_id = x.event_id
+WHERE d.record_id IS NOT NULL"""
 NEW_WINNERS = """
 UPDATE records SET winner_id = x.winner_id, record_revision = record_revision + x.step
 FROM {x} WHERE records.id = x.id"""
@@ -86,6 +90,23 @@ async def ensure(tx: Tx, targets: Iterable[Target]) -> dict[tuple[int, str, str]
     return {(row.person_id, row.module_code, row.school_year): row.id for row in found}
 
 
+async def lock(tx: Tx, record_ids: Iterable[int], events: Iterable[tuple[int, str]] = ()) -> None:
+    """Whoever changes a record, or what stands for it, comes here first: before it touches any delivery.
+
+    So two transactions on one record decide one after the other, and wait for each other in one order: by
+    record id. `events`: (vendor id, event id), whose deliveries' records are locked too. SQLite has one writer.
+    """
+    if tx.dialect != "postgresql":
+        return
+    ids = set(record_ids)
+    if wanted := sorted(set(events)):
+        x = tx.json_rows(("vendor_id", "int"), ("event_id", "text"))
+        ids |= {row.record_id for row in await tx.rows(OF_EVENTS.format(x=x), rows=tx.pack(wanted))}
+    if ids:
+        x = tx.json_rows(("id", "int"))
+        await tx.rows(LOCK.format(x=x), rows=tx.pack([(id_,) for id_ in sorted(ids)]))
+
+
 async def leave(tx: Tx, corrections: Sequence[Correction], now: int) -> set[int]:
     """Voids lower revisions of these events that stand in another record. Returns: records to settle."""
     if not corrections:
@@ -112,7 +133,9 @@ async def settle(tx: Tx, record_ids: Iterable[int], now: int, sole: Mapping[int,
     if not ids:
         return
     x = tx.json_rows(("id", "int"))
-    standing = await tx.rows(RECORDS.format(x=x), rows=tx.pack([(id_,) for id_ in ids]))
+    # Nobody could name all of them beforehand (`leave`); the others are ours already.
+    locked = " FOR UPDATE OF r" if tx.dialect == "postgresql" else ""
+    standing = await tx.rows(RECORDS.format(x=x) + locked, rows=tx.pack([(id_,) for id_ in ids]))
     plan = _Plan()
     contested = []
     for record in standing:

@@ -1,0 +1,156 @@
+"""Two transactions at once on the same record: neither may decide by what the other is about to change."""
+
+import asyncio
+
+from gateway.model.outcomes import Advance
+from gateway.model.states import State
+from gateway.queue.accept import Acceptor
+from gateway.queue.acts import withdraw
+from gateway.queue.claim import claim
+from gateway.queue.delivery import Delivery, Result, Target
+from gateway.queue.record import record, record_in
+from gateway.queue.records import Acknowledged
+from gateway.storage.engine import Database, Tx
+from tests.builders import FakeClock, an_arrival, steady
+
+LEASE = 30_000
+
+
+async def take(db: Database, clock: FakeClock, state: State, lane: int = 101) -> list[Delivery]:
+    return await claim(db, clock, state, lane, limit=100, lease_ms=LEASE)
+
+
+def verified(delivery: Delivery, *, rank: int) -> Result:
+    return Result(delivery, Advance(State.VERIFIED), "verified", Target(1, "GVPT01", "2025-2026", rank))
+
+
+async def rows(db: Database, sql: str, **parameters):
+    async with db.read() as tx:
+        return list(await tx.rows(sql, **parameters))
+
+
+class Halting(Tx):
+    """A transaction that halts before the statement that contains `before`, or where it is told to."""
+
+    def __init__(self, tx: Tx, before: str) -> None:
+        super().__init__(tx._connection, tx.dialect)
+        self.halted, self.go_on = asyncio.Event(), asyncio.Event()
+        self._before = before
+
+    async def run(self, sql: str, /, **parameters) -> int:
+        if self._before and self._before in sql:
+            await self.halt()
+        return await super().run(sql, **parameters)
+
+    async def halt(self) -> None:
+        self.halted.set()
+        await self.go_on.wait()
+
+
+async def until_blocked(db: Database, task: asyncio.Task[None]) -> None:
+    """Until `task` has ended or waits for a lock; on SQLite there is one writer, so it waits anyway."""
+    if db.dialect == "sqlite":
+        return
+    async with asyncio.timeout(10):
+        while not task.done():
+            if await rows(db, "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
+                return
+            await asyncio.sleep(0.005)
+
+
+async def overlapping(db: Database, first, second, *, before: str = "") -> None:
+    """Runs `second` while `first(tx)` halts: before the statement that contains `before`, or its commit."""
+    opened: asyncio.Future[Halting] = asyncio.get_running_loop().create_future()
+
+    async def halting(tx: Tx) -> None:
+        halts = Halting(tx, before)
+        if not opened.done():
+            opened.set_result(halts)
+        await first(halts)
+        if not before:
+            await halts.halt()
+
+    one = asyncio.create_task(db.write(halting))
+    halts = await opened
+    await halts.halted.wait()
+    two = asyncio.create_task(second())
+    await until_blocked(db, two)
+    halts.go_on.set()
+    await asyncio.gather(one, two)
+
+
+async def delivered_record(db: Database, clock: FakeClock) -> None:
+    """A record that exists already, with a weak result that TEMIS has."""
+    await Acceptor(db, clock).accept([an_arrival("weak")])
+    [d] = await take(db, clock, State.ACCEPTED)
+    await record(db, clock, "verify", [verified(d, rank=1)], jitter=steady())
+    [d] = await take(db, clock, State.VERIFIED)
+    acknowledged = [Acknowledged(d.record_id, d.id, 1, "T1")]
+    result = Result(d, Advance(State.DELIVERED), "created")
+    await record(db, clock, "deliver", [result], acknowledged=acknowledged, jitter=steady())
+
+
+async def test_of_two_retakes_verified_at_once_the_better_one_stands(db, clock):
+    """Each transaction sees the other's result, whichever commits first."""
+    await delivered_record(db, clock)
+    await Acceptor(db, clock).accept([an_arrival("better"), an_arrival("good")])
+    better, good = await take(db, clock, State.ACCEPTED)
+
+    async def verify_good(tx: Tx) -> None:
+        await record_in(tx, "verify", [verified(good, rank=50)], (), 0, clock.now_ms(), steady())
+
+    async def verify_better() -> None:
+        await record(db, clock, "verify", [verified(better, rank=80)], jitter=steady())
+
+    await overlapping(db, verify_good, verify_better, before="UPDATE records SET winner_id")
+    [found] = await rows(db, "SELECT * FROM records")
+    assert found.winner_id == better.id
+    states = {row.id: (row.state, row.superseded_by) for row in await rows(db, "SELECT * FROM deliveries")}
+    assert states[better.id] == ("verified", None)
+    assert states[good.id] == ("voided", better.id)
+
+
+async def test_a_withdrawal_beside_a_verified_retake_leaves_the_retake_standing(db, clock):
+    """The only result is taken back while a retake is being verified: the retake wins, nothing is taken out."""
+    await delivered_record(db, clock)
+    await Acceptor(db, clock).accept([an_arrival("retake")])
+    [retake] = await take(db, clock, State.ACCEPTED)
+
+    async def verify_retake(tx: Tx) -> None:
+        await record_in(tx, "verify", [verified(retake, rank=50)], (), 0, clock.now_ms(), steady())
+
+    await overlapping(db, verify_retake, lambda: withdraw(db, clock, 1, "weak"))
+    [found] = await rows(db, "SELECT * FROM records")
+    assert found.winner_id == retake.id
+    assert not await rows(db, "SELECT 1 FROM deliveries WHERE kind = 'withdrawal'")
+
+
+async def test_a_delivery_recorded_beside_a_better_retake_meets_no_deadlock(db, clock):
+    """Records are locked before deliveries, so the two wait for each other in one order."""
+    await Acceptor(db, clock).accept([an_arrival("first")])
+    [d] = await take(db, clock, State.ACCEPTED)
+    await record(db, clock, "verify", [verified(d, rank=1)], jitter=steady())
+    await Acceptor(db, clock).accept([an_arrival("better")])
+    [better] = await take(db, clock, State.ACCEPTED)
+    [first] = await take(db, clock, State.VERIFIED)
+    runs = 0
+
+    async def deliver_first(tx: Tx) -> None:
+        nonlocal runs
+        runs += 1
+        result = Result(first, Advance(State.DELIVERED), "created")
+        acknowledged = [Acknowledged(first.record_id, first.id, 1, "T1")]
+        await record_in(tx, "deliver", [result], acknowledged, 0, clock.now_ms(), steady())
+
+    async def verify_better() -> None:
+        async def in_tx(tx: Tx) -> None:
+            nonlocal runs
+            runs += 1
+            await record_in(tx, "verify", [verified(better, rank=80)], (), 0, clock.now_ms(), steady())
+
+        await db.write(in_tx)
+
+    await overlapping(db, deliver_first, verify_better)
+    assert runs == 2
+    [found] = await rows(db, "SELECT * FROM records")
+    assert (found.winner_id, found.sent_id, found.record_revision) == (better.id, first.id, 2)
