@@ -4,7 +4,7 @@ Source: contracts/gateway/README.md, "Verification at the source".
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -45,6 +45,12 @@ class Question(Profile):
     """One account to verify."""
 
     lms_user_id: str = Field(min_length=1, max_length=MAX_ID_CHARS, description="The LMS's id of the account.")
+
+
+class Saved(Question):
+    """A profile that the LMS has saved. `saved` tells it from a question, whose signature would fit as well."""
+
+    saved: Literal[True] = Field(description="Always true: the profile is saved, not only asked about.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,7 @@ STATUS: Final[Mapping[str, int]] = {
     "completions.invalid": 422,
     "withdrawal.mismatch": 422,
     "identity.not_verified": 422,
+    "account.mismatch": 422,
     "internal.error": 500,
     "overloaded": 503,
     "registry.silent": 503,

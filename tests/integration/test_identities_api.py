@@ -45,7 +45,11 @@ class School:
         del headers["Content-Type"]
         return await self.desk.ask("GET", f"/v1/vendors/{vendor}/identities/{check_id}", headers=headers)
 
-    async def put(self, account, body, vendor="viettel"):
+    async def put(self, account, body, vendor="viettel", **changes):
+        if isinstance(body, dict):
+            body = {"lms_user_id": account, "saved": True, **changes} | {
+                name: value for name, value in body.items() if name != "lms_user_id"
+            }
         raw = orjson.dumps(body)
         path = f"/v1/vendors/{vendor}/accounts/{quote(account, safe='')}"
         headers = self.desk.signed(raw, secret=self.secrets[vendor])
@@ -238,6 +242,13 @@ async def test_saving_while_the_registry_is_silent_is_told_to_come_again(school)
     await school.faults(OUTAGE)
     answer = await school.put("a15", claim_of(15))
     assert (answer.status, answer.code) == (503, "registry.silent")
+    assert (await stored(school))["accounts"] == 0
+
+
+async def test_a_question_is_not_turned_into_a_link(school):
+    """The signature does not cover the address: a body for another account, or a mere question, links nothing."""
+    assert (await school.put("a17", claim_of(17), lms_user_id="a18")).code == "account.mismatch"
+    assert (await school.put("a17", claim_of(17), saved=False)).code == "body.not_contract"
     assert (await stored(school))["accounts"] == 0
 
 

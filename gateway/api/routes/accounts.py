@@ -9,28 +9,28 @@ from pydantic import ValidationError
 
 from gateway.api.context import CONTEXT
 from gateway.api.edge import FACTS
-from gateway.api.identity_asked import Profile
+from gateway.api.identity_asked import Saved
 from gateway.api.identity_told import told_identity
 from gateway.api.languages import preferred
 from gateway.api.models import AccountLink
 from gateway.api.problems import STATUS, Refusal
 from gateway.api.routes import Route
 from gateway.api.signed import signed
-from gateway.connectors.faults import MAX_ID_CHARS
-from gateway.model.errors import NotFound, Refused
+from gateway.model.errors import Refused
 
 
 async def confirm(request: web.Request) -> web.Response:
     """Verifies live, then links; held completions of the account are judged again with this identifier."""
     context = request.app[CONTEXT]
     vendor, body = await signed(request, has_body=True)
-    lms_user_id = request.match_info["lms_user_id"]
-    if len(lms_user_id) > MAX_ID_CHARS or not lms_user_id.isprintable():
-        raise NotFound("no account can have such an id")
     try:
-        claim = Profile.model_validate_json(body).to_claim(lms_user_id)
+        saved = Saved.model_validate_json(body)
     except ValidationError:
         raise Refusal("body.not_contract") from None
+    lms_user_id = saved.lms_user_id
+    if lms_user_id != request.match_info["lms_user_id"]:  # the signature does not cover the address
+        raise Refusal("account.mismatch")
+    claim = saved.to_claim(lms_user_id)
     if context.checking is None or context.links is None:
         raise Refusal("registry.silent", headers={"Retry-After": "30"})
     [checked] = await context.checking.check(vendor.id, vendor.name, [claim])
@@ -69,16 +69,17 @@ ROUTES = (
             201: ("Linked; in force from now on.", AccountLink),
         },
         problems=(
-            "request.refused", *(code for code, status in STATUS.items() if status == 401), "not_found",
+            "request.refused", *(code for code, status in STATUS.items() if status == 401),
             "body.too_slow", "account.identifier_changed", "body.too_large", "media_type.unsupported",
-            "encoding.unsupported", "body.not_contract", "identity.not_verified", "internal.error",
+            "encoding.unsupported", "body.not_contract", "account.mismatch", "identity.not_verified",
+            "internal.error",
             *(code for code, status in STATUS.items() if status == 503),
         ),
         parameters={
             "vendor": "The vendor's name as it was registered.",
             "lms_user_id": "The LMS's id of the account, percent-encoded; as it stands in completions.",
         },
-        body=Profile.model_json_schema(),
+        body=Saved.model_json_schema(),
         is_signed=True,
     ),
 )  # fmt: skip
