@@ -80,8 +80,8 @@ every moment, for each vendor and day:
 
 MOVES_SAID = """\
 
-*By* names the stage or the act. Every move raises `fence`, sets `changed_at_ms` and appends a line to `attempts`
-in the same transaction.
+*By* names the stage or the act. Every move raises `fence`, sets `changed_at_ms` and appends a line to
+`attempts` in the same transaction.
 """
 
 FOOT = """\
@@ -99,7 +99,7 @@ def document() -> str:
             HEAD,
             *_table("", ("state", "means", "shown to people as"), states),
             *_table("From, to", ("", *State), _grid()),
-            "\nRows are where a delivery is, columns where it goes. What is not here is refused; a test tries it.\n",
+            "\nRows are where a delivery is, columns where it goes. What is not here is refused.\n",
             *_table("Each move", ("from", "to", "cause", "by", "means"), _moves()),
             MOVES_SAID,
             *_table("What is not a state", ("said of a delivery", "is", "ends"), others),

@@ -83,7 +83,7 @@ def test_links_lead_somewhere(page):
 
 
 def test_documents_that_the_code_names_exist():
-    """`Source: contracts/…` and `docs/…` in code, contracts and tests lead to a file; a decision by its number."""
+    """`Source: contracts/…` and `docs/…` in code and pages lead to a file; a decision by its number."""
     files = [
         f
         for kind in ("py", "toml")

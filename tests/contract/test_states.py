@@ -24,7 +24,7 @@ EXPECTED = {
 
 @pytest.mark.parametrize(("source", "target"), EXPECTED, ids=lambda state: state.value)
 def test_every_pair_is_decided(source, target):
-    """What is not listed is refused; nothing leaves `delivered` but a withdrawal, a better result or healing."""
+    """What is not listed is refused; a delivered row only makes way or is sent again."""
     assert is_allowed(source, target) is EXPECTED[source, target]
 
 
