@@ -42,9 +42,11 @@ from gateway.stages.duties import TTL_MS, Duties
 from gateway.stages.feed import Feed
 from gateway.stages.gated_registry import GatedRegistry
 from gateway.stages.gated_temis import GatedTemis
+from gateway.stages.guesses import Guesses
 from gateway.stages.identities import Identities
 from gateway.stages.judging import Judging
 from gateway.stages.links import Links
+from gateway.stages.near_misses import NearMisses
 from gateway.stages.receive import Receive
 from gateway.stages.verify import Verify
 from gateway.stages.wake import Wake
@@ -73,6 +75,7 @@ class Gateway:
     snapshots: Snapshots
     accounts: Accounts
     policy: Policy
+    guesses: Guesses
     wake: Wake
     links: Links
     identities: Identities
@@ -97,6 +100,8 @@ class Pipeline:
     authority: Authority
     temis: TemisClient
     temis_gate: Gate
+    verify: Verify
+    deliver: Deliver
     worker: Worker
 
     @property
@@ -145,6 +150,7 @@ async def open_gateway(settings: Settings, *, clock: Clock | None = None) -> Asy
             snapshots=snapshots,
             accounts=accounts,
             policy=load_policy(),
+            guesses=Guesses(clock, metrics),
             wake=Wake(db, clock, blind),
             links=Links(db, clock, blind, accounts),
             identities=Identities(db, clock, vault),
@@ -172,7 +178,7 @@ async def open_authority(gateway: Gateway, *, limits: BreakerLimits | None = Non
             feed_lag_max_ms=s.feed_lag_max_s * 1000,
         )
         people = People(g.snapshots, g.clock, registry, bounds, g.metrics.lookups)
-        checking = Checking(g.clock, people, g.accounts, g.policy, patience_s=CHECK_PATIENCE_S)
+        checking = Checking(g.clock, people, g.accounts, g.policy, g.guesses, patience_s=CHECK_PATIENCE_S)
         yield Authority(registry, gate, people, checking)
 
 
@@ -208,6 +214,8 @@ async def open_pipeline(gateway: Gateway, *, limits: BreakerLimits | None = None
             g.vault,
             judging,
             g.accounts,
+            NearMisses(g.clock, authority.registry),
+            g.guesses,
             authority.gate,
             deliver,
             g.metrics,
@@ -239,7 +247,7 @@ async def open_pipeline(gateway: Gateway, *, limits: BreakerLimits | None = None
             [(verify, s.verify_concurrency), (deliver, s.deliver_concurrency)],
             [duties],
         )
-        yield Pipeline(authority, temis, temis_gate, worker)
+        yield Pipeline(authority, temis, temis_gate, verify, deliver, worker)
 
 
 def _holder() -> str:

@@ -40,6 +40,9 @@ class Metrics:
         )
         self.verdicts = self._counter("verdicts", "Verdicts; reason `verified` or the holding code", "reason")
         self.lookups = self._counter("lookups", "People looked up, by live, cached or coalesced", "source")
+        self.enumeration = self._counter(
+            "enumeration_alarms", "Accounts that tried many identifiers nobody has, an alarm each day", "vendor"
+        )
         self.attempts = self._counter("attempts", "Attempts recorded, by stage and outcome", "stage", "outcome")
         self.calls = self._histogram(
             "call_seconds", "Calls to outside systems", CALL_BUCKETS, "destination", "result"

@@ -21,6 +21,7 @@ from gateway.model.completion import Claim
 from gateway.model.person import LookupKey
 from gateway.model.verdict import Verdict
 from gateway.stages.account_facts import facts_of
+from gateway.stages.guesses import NOBODYS, Guesses
 from gateway.stages.judging import person_of
 
 
@@ -47,12 +48,20 @@ class Checking:
     """Checks claims live. One instance per process."""
 
     def __init__(
-        self, clock: Clock, people: People, accounts: Accounts, policy: Policy, *, patience_s: float
+        self,
+        clock: Clock,
+        people: People,
+        accounts: Accounts,
+        policy: Policy,
+        guesses: Guesses,
+        *,
+        patience_s: float,
     ) -> None:
         self._clock = clock
         self._people = people
         self._accounts = accounts
         self._policy = policy
+        self._guesses = guesses
         self._patience_s = patience_s
         self._asking: set[asyncio.Future[Any]] = set()
 
@@ -87,5 +96,7 @@ class Checking:
                 account=fact,
             )
             verdict = judge(case, self._policy)
+            if verdict.reason in NOBODYS:
+                self._guesses.not_found(vendor, one.claim)
             verdicts[id(one)] = Checked(case, verdict, person_of(verdict, one.keys, answers))
         return [verdicts.get(id(one)) for one in asked]

@@ -33,6 +33,7 @@ from gateway.queue.delivery import Delivery, Result
 from gateway.queue.record import record
 from gateway.queue.records import Acknowledged, Standing, standing
 from gateway.queue.retry import SCHEDULE_S
+from gateway.queue.wake import newest_wake
 from gateway.security.blind import BlindIndex
 from gateway.security.vault import Vault
 from gateway.stages.waiting import blinded
@@ -101,25 +102,35 @@ class Deliver:
         """Claims one batch of `lane`, sends it and records the answers. Returns: deliveries claimed."""
         if not self._gate.allows():
             return 0
-        rows = min(PROBE_ROWS, self._batch_items) if self._gate.is_probe else self._batch_items
+        is_probe = self._gate.is_probe
+        seen_wake = await newest_wake(self._db)
+        rows = min(PROBE_ROWS, self._batch_items) if is_probe else self._batch_items
         claimed = await claim(self._db, self._clock, state, lane, limit=rows, lease_ms=self._lease_ms)
         if not claimed:
             self._gate.forgo()
             return 0
-        await self._deliver(claimed, {})
+        await self._deliver(claimed, {}, seen_wake)
+        if is_probe:
+            self._gate.forgo()  # nothing was left to send, so nobody was called: the probe is not used up
         return len(claimed)
 
     def takes_over(self) -> bool:
         """Whether verified deliveries may be handed over directly: only while calls flow freely."""
         return self._gate.is_open
 
-    async def deliver_leased(self, opened: Sequence[tuple[Delivery, Completion]]) -> None:
-        """Delivers what the verify stage has just leased to us, its payloads already open."""
+    async def deliver_leased(self, opened: Sequence[tuple[Delivery, Completion]], seen_wake: int) -> None:
+        """Delivers what the verify stage has just leased to us, its payloads already open.
+
+        `seen_wake` is the newest wake it knew before it claimed them.
+        """
         for start in range(0, len(opened), self._batch_items):
             part = opened[start : start + self._batch_items]
-            await self._deliver([d for d, _ in part], {d.id: completion for d, completion in part})
+            completions = {d.id: completion for d, completion in part}
+            await self._deliver([d for d, _ in part], completions, seen_wake)
 
-    async def _deliver(self, claimed: Sequence[Delivery], opened: Mapping[int, Completion]) -> None:
+    async def _deliver(
+        self, claimed: Sequence[Delivery], opened: Mapping[int, Completion], seen_wake: int
+    ) -> None:
         results, ready = await self._prepare(claimed, opened)
         read, ready = await self._read_back([r for r in ready if r.delivery.was_unknown], ready)
         sent = await self._send(ready)
@@ -130,6 +141,7 @@ class Deliver:
             self.name,
             [*results, *(result for result, _ in answers)],
             acknowledged=[stands for _, stands in answers if stands is not None],
+            seen_wake=seen_wake,
             jitter=self._jitter,
         )
 

@@ -1,6 +1,7 @@
 """The registry client behind its gate: its rate, its breaker, and what each call brought."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 
 from gateway.identity.registry import ChangePage, RegistryClient
 from gateway.model.errors import UpstreamError
@@ -26,6 +27,11 @@ class GatedRegistry:
             raise
         self._gate.succeeded()
         return found
+
+    async def search(self, full_name: str, birth_date: date) -> tuple[Snapshot, ...]:
+        """Everybody with this name and birth date. Raises: UpstreamError; a hint trips no breaker."""
+        async with self._gate.slot():
+            return await self._registry.search(full_name, birth_date)
 
     async def changes(self, since: str, *, limit: int) -> ChangePage:
         """A page of the feed. Raises: UpstreamError, which says nothing of look-ups and trips no breaker."""

@@ -36,7 +36,12 @@ class Identities:
 
         async def in_tx(tx: Tx) -> None:
             await tx.run(FORGET, before=now - DAY_MS)
-            row: dict[str, Cell] = {"id": check_id, "vendor_id": vendor_id, "at_ms": now, "claims_sealed": sealed}
+            row: dict[str, Cell] = {
+                "id": check_id,
+                "vendor_id": vendor_id,
+                "at_ms": now,
+                "claims_sealed": sealed,
+            }
             await tx.insert_many(insert(tables.identity_checks), [row])
 
         await self._db.write(in_tx)

@@ -5,7 +5,7 @@ else states the same people. An outage of the registry is never a verdict.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from gateway.bdtx.courses import Courses, MappedCourse
 from gateway.bdtx.recognition import check_result
@@ -165,11 +165,6 @@ class Judging:
         if fault is not None:
             reasons.append(fault)
         return (reasons[0] if reasons else None), waits
-
-
-def with_verdict(judged: Judged, verdict: Verdict) -> Judged:
-    """The same result under a verdict that says more."""
-    return replace(judged, verdict=verdict)
 
 
 def _confirmed(d: Delivery, claim: Claim, known: KnownAccount) -> tuple[Claim, int | None]:

@@ -6,18 +6,19 @@ An outage of the registry is never a verdict: those deliveries wait for it and b
 import random
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import structlog
 
 from gateway.identity.accounts import Accounts
 from gateway.model.clock import MINUTE_MS, Clock
 from gateway.model.errors import KeyMissing, SealBroken
-from gateway.model.outcomes import Bury, RetryLater
-from gateway.model.states import State
+from gateway.model.outcomes import Advance, Bury, RetryLater
+from gateway.model.states import Kind, State
 from gateway.observe.metrics import Metrics
 from gateway.outbound.gate import Gate
 from gateway.queue import payloads
-from gateway.queue.claim import claim
+from gateway.queue.claim import claim as claim_due
 from gateway.queue.delivery import Delivery, Result
 from gateway.queue.lanes import INTERACTIVE, REPLAY
 from gateway.queue.record import record_in
@@ -25,7 +26,9 @@ from gateway.queue.retry import MAX_UNRECORDED_CLAIMS
 from gateway.queue.wake import newest_wake
 from gateway.security.vault import Vault
 from gateway.stages.deliver import Deliver
+from gateway.stages.guesses import NOBODYS, Guesses
 from gateway.stages.judging import Judged, Judging, Opened
+from gateway.stages.near_misses import NearMisses
 from gateway.stages.verdict_log import log_in, rows_of
 from gateway.storage.engine import Database, Tx
 
@@ -47,6 +50,8 @@ class Verify:
         vault: Vault,
         judging: Judging,
         accounts: Accounts,
+        near_misses: NearMisses,
+        guesses: Guesses,
         gate: Gate,
         deliver: Deliver,
         metrics: Metrics,
@@ -60,6 +65,8 @@ class Verify:
         self._vault = vault
         self._judging = judging
         self._accounts = accounts
+        self._near_misses = near_misses
+        self._guesses = guesses
         self._gate = gate
         self._deliver = deliver
         self._metrics = metrics
@@ -74,9 +81,10 @@ class Verify:
         """Claims one batch of `lane`, judges it and records the verdicts. Returns: deliveries claimed."""
         if not self._gate.allows():
             return 0
+        is_probe = self._gate.is_probe
         seen_wake = await newest_wake(self._db)
-        rows = PROBE_ROWS if self._gate.is_probe else self._claim_rows
-        claimed = await claim(self._db, self._clock, state, lane, limit=rows, lease_ms=self._lease_ms)
+        rows = PROBE_ROWS if is_probe else self._claim_rows
+        claimed = await claim_due(self._db, self._clock, state, lane, limit=rows, lease_ms=self._lease_ms)
         if not claimed:
             self._gate.forgo()
             return 0
@@ -85,11 +93,27 @@ class Verify:
         is_recheck = state is State.HELD or lane in (INTERACTIVE, REPLAY)
         not_before_ms = self._clock.now_ms() if is_recheck else 0
         judged = await self._judging.judge(opened, seen_wake, not_before_ms=not_before_ms)
+        judged = await self._hinted(judged)
+        if is_probe:
+            self._gate.forgo()  # everybody was known and nobody was called: the probe is not used up
         verified = await self._record([*unopened, *judged], seen_wake, lease=self._deliver.takes_over())
         if verified:
             completions = {d.id: completion for d, completion in opened}
-            await self._deliver.deliver_leased([(d, completions[d.id]) for d in verified])
+            await self._deliver.deliver_leased([(d, completions[d.id]) for d in verified], seen_wake)
         return len(claimed)
+
+    async def _hinted(self, judged: Sequence[Judged]) -> list[Judged]:
+        """Near misses beside what nobody has; they change no verdict."""
+        told = [(j.case.vendor, j.case.claim, j.verdict) for j in judged if j.case and j.verdict]
+        places = [n for n, j in enumerate(judged) if j.case and j.verdict]
+        for vendor, claim, verdict in told:
+            if verdict.reason in NOBODYS:
+                self._guesses.not_found(vendor, claim)
+        hints = await self._near_misses.hints(told)
+        hinted = list(judged)
+        for n, verdict in hints.items():
+            hinted[places[n]] = replace(judged[places[n]], verdict=verdict)
+        return hinted
 
     async def _open(self, claimed: Sequence[Delivery]) -> tuple[list[Judged], list[Opened]]:
         """Unseals the payloads. What cannot be opened waits for its key; what kills workers is buried."""
@@ -97,7 +121,10 @@ class Verify:
         unopened: list[Judged] = []
         opened: list[Opened] = []
         for d in claimed:
-            if d.claims > MAX_UNRECORDED_CLAIMS:
+            if d.kind is Kind.WITHDRAWAL:  # held by TEMIS's refusal: it has nothing to judge, and goes again
+                unopened.append(Judged(Result(d, Advance(State.VERIFIED), "verified")))
+                continue
+            if d.claims > MAX_UNRECORDED_CLAIMS + 1:  # the last of them took it alone
                 unopened.append(Judged(Result(d, Bury("internal.crash_loop"), "internal.crash_loop")))
                 continue
             try:

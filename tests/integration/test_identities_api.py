@@ -246,7 +246,7 @@ async def test_saving_while_the_registry_is_silent_is_told_to_come_again(school)
 
 
 async def test_a_question_is_not_turned_into_a_link(school):
-    """The signature does not cover the address: a body for another account, or a mere question, links nothing."""
+    """The signature does not cover the address: a body for another account, or a question, links nothing."""
     assert (await school.put("a17", claim_of(17), lms_user_id="a18")).code == "account.mismatch"
     assert (await school.put("a17", claim_of(17), saved=False)).code == "body.not_contract"
     assert (await stored(school))["accounts"] == 0
