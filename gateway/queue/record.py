@@ -90,14 +90,17 @@ async def record_in(
 ) -> Recorded:
     """`record` inside a transaction of the caller's.
 
-    `next_lease_ms` above 0: what advances to verified is claimed for the deliver stage at once, by the same
-    rules as a claim of its own; the caller goes on with it, or its lease runs out.
+    `next_lease_ms` above 0: what advances to verified with a target is claimed for the deliver stage at once,
+    by the same rules as a claim of its own; the caller goes on with it, or its lease runs out.
     """
     results = sorted(results, key=lambda r: r.delivery.id)
     woken = await _woken_since(tx, results, seen_wake)
     rows = [_new_row(result, now, jitter, woken) for result in results]
     if next_lease_ms:
-        rows = [_leased(row, now + next_lease_ms) for row in rows]
+        rows = [
+            row if r.target is None else _leased(row, now + next_lease_ms)
+            for r, row in zip(results, rows, strict=True)
+        ]
     targets = [r.target for r in results if r.target is not None]
     record_ids = await records.ensure(tx, targets)
     await records.lock(tx, *_concerned(results, acknowledged, record_ids))

@@ -1,0 +1,74 @@
+"""Rules of the two stages that only show when one step is taken at a time."""
+
+import pytest
+
+from gateway.model.clock import DAY_MS, HOUR_MS
+from gateway.model.errors import Failing
+from gateway.queue.acts import withdraw
+from tests.integration.by_hand import ROSTER, by_hand, completion
+
+
+@pytest.fixture
+async def hand(database_url, tmp_path, clock):
+    async with by_hand(database_url, tmp_path, clock) as hand:
+        yield hand
+
+
+async def test_an_old_wake_does_not_make_a_later_refusal_due_at_once(hand):
+    """A wake counts for the hold it came too early for, not for each refusal from then on."""
+    [id_] = await hand.send(completion(1))
+    await hand.account(1, "missing")
+    await hand.verify(hand_over=True)
+    assert (await hand.row(id_)).reason == "temis.account_missing"
+    assert await hand.gateway.wake.person_changed(ROSTER[1].sector_id) == 1
+    await hand.verify(hand_over=True)
+    row = await hand.row(id_)
+    assert (row.state, row.reason) == ("held", "temis.account_missing")
+    assert row.due_at_ms - hand.clock.now_ms() >= 0.8 * DAY_MS
+    assert await hand.gateway.wake.person_changed(ROSTER[1].sector_id) == 1
+    await hand.verify()
+    assert await hand.deliver() == 1
+    assert (await hand.row(id_)).due_at_ms - hand.clock.now_ms() >= 0.8 * DAY_MS
+
+
+async def test_a_row_that_was_in_hand_when_workers_died_is_tried_alone_before_it_is_buried(hand):
+    """Five crashes put a whole batch under suspicion; each of them is tried alone, and the innocent go on."""
+    [id_] = await hand.send(completion(1))
+    await hand.db.write(lambda tx: tx.run("UPDATE deliveries SET claims = 5, lane = 1"))
+    await hand.verify()
+    assert (await hand.row(id_)).state == "verified"
+    [guilty] = await hand.send(completion(2))
+    await hand.db.write(lambda tx: tx.run("UPDATE deliveries SET claims = 6, lane = 1 WHERE id = :i", i=guilty))
+    await hand.verify()
+    row = await hand.row(guilty)
+    assert (row.state, row.reason) == ("dead", "internal.crash_loop")
+
+
+async def test_a_withdrawal_that_temis_refuses_curably_is_sent_again(hand):
+    """Taking a record back needs no judgement: when the account is there again, it goes."""
+    await hand.send(completion(1))
+    await hand.verify(hand_over=True)
+    await withdraw(hand.db, hand.clock, 1, "evt-1")
+    await hand.account(1, "stopped")
+    await hand.deliver()
+    [taken_back] = await hand.rows("SELECT * FROM deliveries WHERE kind = 'withdrawal'")
+    assert (taken_back.state, taken_back.reason) == ("held", "temis.account_stopped")
+    await hand.account(1, "active")
+    hand.clock.advance(ms=2 * DAY_MS)
+    await hand.verify(hand_over=True)
+    await hand.deliver()
+    [record] = await hand.shown()
+    assert record["withdrawn"] is True
+
+
+async def test_a_probe_that_called_nobody_is_open_again(hand):
+    """While the registry is taken for down, people who are known go on at once; their probe costs no wait."""
+    await hand.send(completion(1))
+    await hand.verify()
+    gate = hand.pipeline.authority.gate
+    gate.breaker._limits = type(gate.breaker._limits)(probe_s=HOUR_MS, in_a_row=1)
+    gate.failed(Failing("POST /staff:lookup", status=500))
+    gate.breaker._probe_at = 0.0
+    await hand.send(completion(1, event="again", code="GVPT 04"))
+    assert await hand.verify() == 1
+    assert gate.wait_s() == 0
