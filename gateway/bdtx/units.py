@@ -222,7 +222,7 @@ def named_owner(units: Units, owner: Owner, school_code: str | None, today: date
         return path[0] if path else None
     if path[0].level is not Level.SCHOOL:  # the school is closed and split: what stands above it answers
         return path[0]
-    offices = (Level.DEPARTMENT,)
+    offices: tuple[Level, ...] = (Level.DEPARTMENT,)
     if not BY_DEPARTMENT & set(path[0].teaches):
         offices = (Level.COMMUNE, Level.DISTRICT, Level.DEPARTMENT)
     return next((unit for level in offices for unit in path if unit.level is level), None)
