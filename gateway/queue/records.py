@@ -242,18 +242,28 @@ ACKNOWLEDGE = """
 UPDATE records SET sent_id = x.delivery_id, sent_revision = x.revision,
        temis_record_id = COALESCE(x.temis_id, temis_record_id)
 FROM {x} WHERE records.id = x.record_id AND records.sent_revision < x.revision"""
+# An answer that is recorded after a newer one's: TEMIS had it for a moment, and shows the newer.
+OVERTAKEN = """
+UPDATE deliveries SET state = 'voided', reason = CASE WHEN n.event_id = deliveries.event_id
+           AND n.vendor_id = deliveries.vendor_id THEN 'replaced' ELSE 'superseded' END,
+       superseded_by = n.id, due_at_ms = NULL, fence = deliveries.fence + 1, changed_at_ms = :now
+FROM {x} JOIN records r ON r.id = x.record_id JOIN deliveries n ON n.id = r.sent_id
+WHERE r.sent_id <> x.delivery_id AND r.sent_revision > x.revision
+  AND deliveries.id = x.delivery_id AND deliveries.state = 'delivered'
+RETURNING deliveries.id"""
 
 
 async def acknowledge(tx: Tx, answers: Sequence[Acknowledged], now: int) -> None:
-    """Notes what TEMIS now shows; the delivery that stood there before is superseded."""
+    """Notes what TEMIS now shows; of two deliveries that it has taken, the older revision is superseded."""
     if not answers:
         return
     x = tx.json_rows(("record_id", "int"), ("delivery_id", "int"), ("revision", "int"), ("temis_id", "text"))
     ordered = sorted(answers, key=lambda answer: answer.record_id)
     rows = tx.pack(ordered)
     outdone = await tx.rows(OUTDONE.format(x=x), rows=rows, now=now)
-    await note(tx, [row.id for row in outdone], "deliver", "superseded", "voided", now)
     await tx.run(ACKNOWLEDGE.format(x=x), rows=rows)
+    overtaken = await tx.rows(OVERTAKEN.format(x=x), rows=rows, now=now)
+    await note(tx, [row.id for row in [*outdone, *overtaken]], "deliver", "superseded", "voided", now)
 
 
 STANDING = """

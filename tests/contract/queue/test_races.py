@@ -154,3 +154,85 @@ async def test_a_delivery_recorded_beside_a_better_retake_meets_no_deadlock(db, 
     assert runs == 2
     [found] = await rows(db, "SELECT * FROM records")
     assert (found.winner_id, found.sent_id, found.record_revision) == (better.id, first.id, 2)
+
+
+async def test_an_answer_recorded_after_a_newer_one_leaves_one_result_standing(db, clock):
+    """The weak result is read back from TEMIS, the retake overtakes it there, and its answer comes in first."""
+    await Acceptor(db, clock).accept([an_arrival("weak")])
+    [d] = await take(db, clock, State.ACCEPTED)
+    await record(db, clock, "verify", [verified(d, rank=1)], jitter=steady())
+    [weak] = await take(db, clock, State.VERIFIED)
+    await Acceptor(db, clock).accept([an_arrival("retake")])
+    [d] = await take(db, clock, State.ACCEPTED)
+    await record(db, clock, "verify", [verified(d, rank=80)], jitter=steady())
+    [retake] = await take(db, clock, State.VERIFIED)
+    for delivery, revision in ((retake, 2), (weak, 1)):
+        result = Result(delivery, Advance(State.DELIVERED), "read_back")
+        acknowledged = [Acknowledged(delivery.record_id, delivery.id, revision, "T1")]
+        await record(db, clock, "deliver", [result], acknowledged=acknowledged, jitter=steady())
+    states = {row.id: (row.state, row.superseded_by) for row in await rows(db, "SELECT * FROM deliveries")}
+    assert states == {retake.id: ("delivered", None), weak.id: ("voided", retake.id)}
+    [found] = await rows(db, "SELECT * FROM records")
+    assert (found.sent_id, found.sent_revision) == (retake.id, 2)
+
+
+async def take_one(db: Database, clock: FakeClock, event_id: str, state: State) -> Delivery:
+    [d] = [d for d in await take(db, clock, state) if d.event_id == event_id]
+    return d
+
+
+async def verify_one(db: Database, clock: FakeClock, event_id: str, rank: int) -> int:
+    await Acceptor(db, clock).accept([an_arrival(event_id)])
+    d = await take_one(db, clock, event_id, State.ACCEPTED)
+    await record(db, clock, "verify", [verified(d, rank=rank)], jitter=steady())
+    return d.id
+
+
+async def acknowledge(db: Database, clock: FakeClock, d: Delivery, revision: int) -> None:
+    result = Result(d, Advance(State.DELIVERED), "created")
+    acknowledged = [Acknowledged(d.record_id, d.id, revision, "T1")]
+    await record(db, clock, "deliver", [result], acknowledged=acknowledged, jitter=steady())
+
+
+async def one(db: Database, id_: int):
+    [found] = await rows(db, "SELECT * FROM deliveries WHERE id = :id", id=id_)
+    return found
+
+
+async def test_a_row_that_became_the_winner_again_is_not_lost_to_a_worker_that_saw_it_outdone(db, clock):
+    """The worker read the record before the better result was withdrawn: what it voids stands again at once."""
+    again = await verify_one(db, clock, "again", 50)
+    in_hand = await take_one(db, clock, "again", State.VERIFIED)
+    await verify_one(db, clock, "better", 80)
+    await withdraw(db, clock, 1, "better")
+    outdone = Result(in_hand, Advance(State.VOIDED, "superseded"), "superseded", not_sent=True)
+    await record(db, clock, "deliver", [outdone], jitter=steady())
+    found = await one(db, again)
+    assert (found.state, found.due_at_ms, found.superseded_by) == ("verified", clock.now_ms(), None)
+
+
+async def test_an_answer_to_an_outdated_revision_does_not_end_the_winner(db, clock):
+    """Sent as revision 1; B went by as 2 and was withdrawn; so it must go again, as 3, whatever TEMIS said."""
+    a = await verify_one(db, clock, "a", 50)
+    in_flight = await take_one(db, clock, "a", State.VERIFIED)
+    await verify_one(db, clock, "b", 80)
+    await take_one(db, clock, "b", State.VERIFIED)
+    await withdraw(db, clock, 1, "b")
+    await acknowledge(db, clock, in_flight, 1)
+    assert (await one(db, a)).state == "verified"
+    [found] = await rows(db, "SELECT * FROM records")
+    assert (found.winner_id, found.record_revision, found.sent_revision) == (a, 3, 1)
+    await acknowledge(db, clock, await take_one(db, clock, "a", State.VERIFIED), 3)
+    assert (await one(db, a)).state == "delivered"
+    assert not await rows(db, "SELECT 1 FROM deliveries WHERE unknown_since_ms IS NOT NULL")
+
+
+async def test_an_answer_that_comes_after_the_better_one_leaves_only_one_delivered(db, clock):
+    """Both were in flight; the better one's answer was recorded first: the other is superseded, not delivered."""
+    weak = await verify_one(db, clock, "weak", 50)
+    slow = await take_one(db, clock, "weak", State.VERIFIED)
+    better = await verify_one(db, clock, "better", 80)
+    await acknowledge(db, clock, await take_one(db, clock, "better", State.VERIFIED), 2)
+    await acknowledge(db, clock, slow, 1)
+    found = await one(db, weak)
+    assert (found.state, found.reason, found.superseded_by) == ("voided", "superseded", better)
