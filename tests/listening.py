@@ -132,7 +132,7 @@ class Desk:
 
         async def hold(tx):
             if tx.dialect == "postgresql":
-                await tx.run("LOCK TABLE vendors, deliveries, intake IN EXCLUSIVE MODE")
+                await tx.run("LOCK TABLE vendors, deliveries, intake, leases IN EXCLUSIVE MODE")
             held.set()
             await release.wait()
 

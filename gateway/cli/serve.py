@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.cli.exits import Exit
 from gateway.cli.output import invocation
 
 if TYPE_CHECKING:
@@ -27,13 +28,14 @@ def serve(
     if not no_worker:
         require_destinations(settings)
     out = this.output()
-    run(
+    status = run(
         settings,
         _serve(settings, has_worker=not no_worker, ready=lambda url: out.say("serve.ready", address=url)),
     )
+    raise typer.Exit(status)
 
 
-async def _serve(settings: "Settings", *, has_worker: bool, ready: Callable[[str], None]) -> None:
+async def _serve(settings: "Settings", *, has_worker: bool, ready: Callable[[str], None]) -> Exit:
     from gateway.api.context import Drain
     from gateway.app import open_authority, open_gateway, open_pipeline
     from gateway.cli.serving.process import ending_on_signals, open_web, spare_the_collector, work_until_drained
@@ -49,7 +51,7 @@ async def _serve(settings: "Settings", *, has_worker: bool, ready: Callable[[str
         web = open_web(gateway, pipeline, drain, settings.port, authority=authority)
         ready(await stack.enter_async_context(web))
         spare_the_collector()
-        await work_until_drained(gateway, pipeline, drain)
+        return await work_until_drained(gateway, pipeline.worker if pipeline else None, drain)
 
 
 COMMAND = serve

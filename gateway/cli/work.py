@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.cli.exits import Exit
 from gateway.cli.output import invocation
 
 if TYPE_CHECKING:
@@ -27,10 +28,10 @@ def work(
     require_destinations(settings)
     port = settings.worker_metrics_port if metrics_port is None else metrics_port
     out = this.output()
-    run(settings, _work(settings, port, ready=lambda: out.say("work.ready")))
+    raise typer.Exit(run(settings, _work(settings, port, ready=lambda: out.say("work.ready"))))
 
 
-async def _work(settings: "Settings", port: int, *, ready: Callable[[], None]) -> None:
+async def _work(settings: "Settings", port: int, *, ready: Callable[[], None]) -> Exit:
     from gateway.api.context import Drain
     from gateway.app import open_gateway, open_pipeline
     from gateway.cli.serving.process import ending_on_signals, open_web, spare_the_collector, work_until_drained
@@ -44,7 +45,7 @@ async def _work(settings: "Settings", port: int, *, ready: Callable[[], None]) -
             await stack.enter_async_context(open_web(gateway, pipeline, drain, port, probes_only=True))
         ready()
         spare_the_collector()
-        await work_until_drained(gateway, pipeline, drain)
+        return await work_until_drained(gateway, pipeline.worker, drain)
 
 
 COMMAND = work

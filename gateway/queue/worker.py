@@ -89,15 +89,25 @@ class Worker:
             bell.ring()
 
     async def run(self) -> None:
-        """Works until `stop`, then returns when the batches in hand are recorded."""
+        """Works until `stop`, then returns when the batches in hand are recorded.
+
+        Raises: whatever a loop or a companion died of, after the others were stopped and have finished.
+        """
         watch = asyncio.create_task(self._watch())
+        loops = [self._loop(stage, bell) for stage, bell in zip(self._stages, self._bells, strict=True)]
+        running = [asyncio.create_task(one) for one in (*loops, *(c.run() for c in self._companions))]
         try:
-            await asyncio.gather(
-                *(self._loop(stage, bell) for stage, bell in zip(self._stages, self._bells, strict=True)),
-                *(companion.run() for companion in self._companions),
-            )
+            done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_EXCEPTION)
+            for error in filter(None, (one.exception() for one in done)):
+                log.error("worker.died", exc_info=error)
+                self.stop()
+            await asyncio.wait(running)
+            for one in running:
+                one.result()
         finally:
-            watch.cancel()
+            for task in (watch, *running):
+                task.cancel()
+            await asyncio.gather(watch, *running, return_exceptions=True)
 
     def stop(self) -> None:
         """Claims no more; batches in hand are finished."""
@@ -111,7 +121,12 @@ class Worker:
         seen = self._db.data_version()
         while True:
             await asyncio.sleep(WATCH_S)
-            version = self._db.data_version()
+            try:
+                version = self._db.data_version()
+            except Exception as error:  # loops look by themselves too, only less often
+                log.warning("watch.failed", error=type(error).__name__)
+                await asyncio.sleep(_AFTER_ERROR_S)
+                continue
             if version != seen:
                 seen = version
                 self.ring()

@@ -13,7 +13,7 @@ import pytest_asyncio
 import structlog
 from yarl import URL
 
-from gateway.queue.vendors import OVERLAP_MS, rotate_secret
+from gateway.queue.vendors import OVERLAP_MS, add_vendor, rotate_secret
 from gateway.security.signatures import new_secret
 from tests.conftest import ENGINES
 from tests.listening import POST_PATH, Desk, a_database, an_item, open_desk, until
@@ -147,6 +147,17 @@ async def test_an_unknown_vendor_is_answered_like_an_unknown_key(desk: Desk):
     told = [{k: v for k, v in a.json().items() if k != "instance"} for a in (known, unknown, own_key)]
     assert told[0] == told[1] == told[2]
     assert known.code == "signature.no_match"
+
+
+async def test_a_signature_counts_for_its_own_vendor_alone(desk: Desk):
+    """What one vendor signed is refused at another's address, whatever it is."""
+    gateway = desk.gateway
+    other = await add_vendor(gateway.db, gateway.vault, desk.clock, "other", "viettel")
+    desk.clock.advance(s=2)
+    item, path = an_item("bound"), "/v1/vendors/other/completions"
+    assert (await desk.post(item, path=path)).code == "signature.no_match"
+    assert (await desk.post(item, secret=other)).code == "signature.no_match"
+    assert (await desk.post(item, path=path, secret=other)).status == 202
 
 
 async def test_both_secrets_are_live_after_a_rotation_and_one_a_day_later(desk: Desk):

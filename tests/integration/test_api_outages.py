@@ -2,7 +2,10 @@
 
 import asyncio
 import dataclasses
+import resource
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import structlog
@@ -12,11 +15,14 @@ from gateway.api.context import Drain
 from gateway.api.routes import Route
 from gateway.api.server import listening
 from gateway.api.write_path import WritePath
+from gateway.cli.exits import Exit
 from gateway.cli.serving.process import work_until_drained
 from gateway.model.errors import CredentialsRefused, Throttled, Unanswered
+from gateway.model.states import State
 from gateway.outbound.breaker import Breaker
 from gateway.outbound.gate import Gate
 from gateway.outbound.limiter import Limiter
+from gateway.queue.worker import Worker
 from tests.conftest import ENGINES
 from tests.listening import Desk, a_database, an_item, open_desk, until
 
@@ -144,6 +150,45 @@ async def test_a_database_that_takes_no_writes_is_not_ready(desk: Desk):
         await until_ready(desk)
 
 
+async def test_a_full_disk_is_not_ready_and_loses_nothing(tmp_path):
+    """Files cannot grow, as on a full disk: 503 for vendors and readiness, until there is room again."""
+    url = await a_database("sqlite", tmp_path, None)
+    async with open_desk(url, tmp_path) as desk:
+        eager = dataclasses.replace(desk.context, write_path=WritePath(desk.gateway.db, fresh_s=0))
+        async with listening(make_app(eager), "127.0.0.1", 0) as desk.address:
+            assert (await desk.post(an_item("before"))).status == 202
+            with structlog.testing.capture_logs() as lines, no_room():
+                ready = await desk.ask("GET", "/readyz")
+                assert (ready.status, ready.json()["status"]) == (503, "unready")
+                refused = await desk.post(an_item("meanwhile"))
+                assert (refused.status, refused.code) == (503, "storage.unavailable")
+            assert {"database.down", "storage.unavailable"} <= {line["event"] for line in lines}
+            assert (await desk.ask("GET", "/readyz")).status == 200
+            assert (await desk.post(an_item("meanwhile"))).json()["receipts"][0]["status"] == "accepted"
+            assert (await desk.count("before"), await desk.count("meanwhile")) == (1, 1)
+            assert (await desk.arrived())["received"] == 2
+
+
+@contextmanager
+def no_room() -> Iterator[None]:
+    """No file of this process can be written beyond its first 4 KiB."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+async def test_asking_for_readiness_all_the_time_costs_one_commit(desk: Desk):
+    """Anybody may ask, and a commit waits for the disk: that it works is good for a second."""
+    for _ in range(20):
+        assert (await desk.ask("GET", "/readyz")).status == 200
+    async with desk.gateway.db.read() as tx:
+        [row] = await tx.rows("SELECT fence FROM leases WHERE name = 'write_path'")
+    assert row.fence < 5
+
+
 async def until_ready(desk: Desk) -> None:
     async with asyncio.timeout(10):
         while (await desk.ask("GET", "/readyz")).status != 200:
@@ -188,8 +233,78 @@ async def test_work_in_hand_is_not_waited_for_for_ever(desk: Desk):
     drain.enter()
     drain.begin()
     with structlog.testing.capture_logs() as lines:
-        await work_until_drained(dataclasses.replace(desk.gateway, settings=settings), None, drain)
+        gateway = dataclasses.replace(desk.gateway, settings=settings)
+        assert await work_until_drained(gateway, None, drain) == Exit.OK
     assert [line["event"] for line in lines] == ["drain.begun", "drain.cut_short"]
+
+
+class Bystander:
+    """Runs beside the stages until it is told to stop."""
+
+    def __init__(self) -> None:
+        self.told = asyncio.Event()
+
+    async def run(self) -> None:
+        await self.told.wait()
+
+    def stop(self) -> None:
+        self.told.set()
+
+
+class Busy:
+    """A stage with a batch in hand that ends only after the worker was told to stop."""
+
+    name, states = "busy", (State.ACCEPTED,)
+
+    def __init__(self, told: asyncio.Event) -> None:
+        self._told = told
+        self.has_begun = self.has_finished = False
+
+    def wait_s(self) -> float:
+        return 0.0
+
+    async def step(self, state: State, lane: int) -> int:
+        self.has_begun = True
+        await self._told.wait()
+        self.has_finished = True
+        return 1
+
+
+class Broken:
+    """A stage that dies of something no loop expects, while the other one is busy."""
+
+    name, states = "broken", (State.VERIFIED,)
+
+    def __init__(self, busy: Busy) -> None:
+        self._busy = busy
+
+    def wait_s(self) -> float:
+        if self._busy.has_begun:
+            raise RuntimeError
+        return 0.01
+
+    async def step(self, state: State, lane: int) -> int:
+        return 0
+
+
+async def test_a_worker_that_dies_ends_its_process_in_order(desk: Desk):
+    """Half a process must not go on: batches in hand are finished, the death is logged, the status is no 0."""
+    await desk.post(an_item())
+    vendor = await desk.gateway.vendors.find("viettel")
+    bystander, drain = Bystander(), Drain()
+    busy = Busy(bystander.told)
+
+    async def lanes() -> list[int]:
+        return [vendor.lane]
+
+    stages = [(busy, 1), (Broken(busy), 1)]
+    worker = Worker(desk.gateway.db, desk.clock, lanes, stages, [bystander])
+    with structlog.testing.capture_logs() as lines:
+        assert await work_until_drained(desk.gateway, worker, drain) == Exit.BUG
+    assert [line["event"] for line in lines] == ["worker.died", "drain.begun", "drain.done"]
+    assert isinstance(lines[0]["exc_info"], RuntimeError)
+    assert busy.has_finished
+    assert drain.has_begun
 
 
 # --- draining -------------------------------------------------------------------------------------------------

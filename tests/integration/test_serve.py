@@ -132,6 +132,37 @@ async def test_a_completion_sent_to_the_process_ends_in_temis(env, is_split):
     assert (record["sector_id"], record["module_code"]) == ("3100000001", "GVPT03")
 
 
+DIES = """
+import os, sys
+from gateway.cli import run
+from gateway.stages.duties import Duties
+
+async def die(self):
+    raise RuntimeError("person 0310000001")
+
+Duties.run = die
+sys.exit(run([sys.argv[1]], os.environ))
+"""
+
+
+@pytest.mark.parametrize("command", ["serve", "work"])
+async def test_a_process_whose_worker_dies_ends_with_a_fault(env, command):
+    """Whoever watches the process starts it again; the log says what it died of, without a person's value."""
+    await prepare(env)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", DIES, command,
+        env={"PATH": os.environ["PATH"], **env}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    _, errors = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode == Exit.BUG, errors.decode()
+    lines = [orjson.loads(line) for line in errors.splitlines()]
+    assert [line["event"] for line in lines if line["event"].startswith(("drain.", "worker."))] == [
+        "worker.died", "drain.begun", "drain.done",
+    ]  # fmt: skip
+    assert b"RuntimeError" in errors
+    assert b"0310000001" not in errors
+
+
 @pytest.mark.parametrize("command", ["serve", "work"])
 def test_a_start_without_destinations_names_them(env, command, capsys):
     """The worker needs them; `--no-worker` does not, and gets as far as the keys."""

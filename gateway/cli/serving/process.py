@@ -1,11 +1,14 @@
-"""What `serve` and `work` have in common: they run until SIGTERM, drain within the time allowed, end with 0."""
+"""What `serve` and `work` have in common: they run until SIGTERM, drain within the time allowed, end with 0.
+
+A worker that dies ends its process in the same order, but with another status: half a process must not go on.
+"""
 
 import asyncio
 import gc
 import signal
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 import uvloop
@@ -15,22 +18,25 @@ from gateway.api.context import Context, Drain
 from gateway.api.server import listening
 from gateway.api.write_path import WritePath
 from gateway.app import Authority, Gateway, Pipeline
+from gateway.cli.exits import Exit
 from gateway.model.clock import HOUR_MS
 from gateway.observe.logs import configure
+from gateway.queue.worker import Worker
 from gateway.settings import Settings
 from gateway.storage.data_keys import ensure_data_keys
 
+T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 KEYS_EVERY_S = HOUR_MS / 1000
 _AFTER_ERROR_S = 60.0
 
 
-def run(settings: Settings, main: Coroutine[Any, Any, None]) -> None:
-    """Runs a process's main coroutine on uvloop, its logs as the settings say."""
+def run(settings: Settings, main: Coroutine[Any, Any, T]) -> T:
+    """Runs a process's main coroutine on uvloop, its logs as the settings say. Returns: what it returns."""
     configure(settings.log_level, json=settings.log_json)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main)
+        return runner.run(main)
 
 
 @contextmanager
@@ -88,34 +94,36 @@ async def open_web(
         yield address
 
 
-async def work_until_drained(gateway: Gateway, pipeline: Pipeline | None, drain: Drain) -> None:
+async def work_until_drained(gateway: Gateway, worker: Worker | None, drain: Drain) -> Exit:
     """Runs the worker, if there is one, until the drain begins and everything in hand is done.
 
     What is not done within `drain_s` is left: unanswered requests are sent again, leases run out.
+    Returns: the exit status; BUG when the worker died, so that whoever watches the process starts it again.
     """
     keys = asyncio.create_task(_keep_data_keys(gateway))
     begun = asyncio.create_task(drain.begun())
-    worker = asyncio.create_task(pipeline.worker.run()) if pipeline is not None else None
+    working = asyncio.create_task(worker.run()) if worker is not None else begun
     try:
-        await asyncio.wait(
-            [begun, worker] if worker is not None else [begun], return_when=asyncio.FIRST_COMPLETED
-        )
-        drain.begin()  # also when the worker died: a process that does half of its work must not go on
+        await asyncio.wait([begun, working], return_when=asyncio.FIRST_COMPLETED)
+        status = Exit.OK if drain.has_begun else Exit.BUG  # nobody asked for it: the worker died
+        drain.begin()
         log.info("drain.begun")
-        if pipeline is not None:
-            pipeline.worker.stop()
+        if worker is not None:
+            worker.stop()
         async with asyncio.timeout(gateway.settings.drain_s):
             await drain.empty()
-            if worker is not None:
-                await asyncio.shield(worker)
+            await asyncio.wait([working])
+        if working.exception() is not None:
+            status = Exit.BUG
         log.info("drain.done")
     except TimeoutError:
         log.warning("drain.cut_short", after_s=gateway.settings.drain_s)
     finally:
-        for task in (keys, begun, worker):
-            if task is not None:
-                task.cancel()
-        await asyncio.gather(*(t for t in (keys, begun, worker) if t is not None), return_exceptions=True)
+        tasks = {keys, begun, working}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return status
 
 
 def spare_the_collector() -> None:
