@@ -48,6 +48,7 @@ from gateway.stages.judging import Judging
 from gateway.stages.links import Links
 from gateway.stages.near_misses import NearMisses
 from gateway.stages.receive import Receive
+from gateway.stages.then_and_now import ThenAndNow
 from gateway.stages.verify import Verify
 from gateway.stages.wake import Wake
 from gateway.storage.data_keys import ensure_data_keys
@@ -91,6 +92,7 @@ class Authority:
     gate: Gate
     people: People
     checking: Checking
+    then_and_now: ThenAndNow
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +181,8 @@ async def open_authority(gateway: Gateway, *, limits: BreakerLimits | None = Non
         )
         people = People(g.snapshots, g.clock, registry, bounds, g.metrics.lookups)
         checking = Checking(g.clock, people, g.accounts, g.policy, g.guesses, patience_s=CHECK_PATIENCE_S)
-        yield Authority(registry, gate, people, checking)
+        then_and_now = ThenAndNow(g.db, g.clock, g.vault, g.snapshots, g.accounts, checking)
+        yield Authority(registry, gate, people, checking, then_and_now)
 
 
 @asynccontextmanager

@@ -3,11 +3,14 @@
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.cli.output import Invocation, Json, invocation
+
+if TYPE_CHECKING:
+    from gateway.app import Gateway
 
 APP = typer.Typer(help="Check and explain identifiers.")
 
@@ -42,6 +45,63 @@ def check(
             sys.stdout.write(_line(result))
     if not json:
         _report(run, counts)
+
+
+@APP.command()
+def explain(
+    ctx: typer.Context,
+    claim: Annotated[str, typer.Argument(metavar="-", help="Standard input: an identifier or a claim.")],
+    json: Json = False,
+) -> None:
+    """Ask the sector database about one identifier, or one claim as JSON; the verdict, values masked."""
+    from gateway.cli.looked_up import columns, read_claim, rows, told
+    from gateway.cli.opened import on_authority
+
+    run = invocation(ctx)
+    asked = read_claim(_stdin(run, claim))
+    [checked] = on_authority(run, lambda _, authority: authority.checking.check(0, "", [asked]))
+    out = run.output(json)
+    report = told(asked, checked, run.lang)
+    out.say(f"identity.explain.{report['verdict']}", form=report["form"], files=report["files"])
+    out.table(columns(), rows(report))
+    for finding in report["findings"]:
+        out.say("identity.explain.finding", **finding)
+    out.data(report)
+
+
+@APP.command()
+def recheck(
+    ctx: typer.Context,
+    identifiers: Annotated[
+        str | None, typer.Argument(metavar="-", help="Standard input: one identifier a line.")
+    ] = None,
+    reason: Annotated[str | None, typer.Option(help="Everything held for this reason.")] = None,
+    json: Json = False,
+) -> None:
+    """Look at held results again, live: those of the people on standard input, or all held for one reason."""
+    from gateway.cli.opened import on_gateway
+
+    run = invocation(ctx)
+    if (identifiers is None) == (reason is None):
+        raise typer.BadParameter(run.text("identity.recheck.which"))
+    values = [] if identifiers is None else _stdin(run, identifiers).splitlines()
+
+    async def wake(gateway: "Gateway") -> int:
+        if reason is not None:
+            return await gateway.wake.reason_cured(reason)
+        return sum([await gateway.wake.person_changed(value) for value in values if value.strip()])
+
+    woken = on_gateway(run, wake)
+    out = run.output(json)
+    out.say("identity.recheck.done", n=woken)
+    out.data({"woken": woken})
+
+
+def _stdin(run: Invocation, source: str) -> str:
+    """Standard input. Identifiers never stand on the command line, which others on the machine can read."""
+    if source != "-":
+        raise typer.BadParameter(run.text("identity.stdin_only"))
+    return sys.stdin.read()
 
 
 def _outcome(result: dict[str, object]) -> str:

@@ -10,7 +10,7 @@ from gateway.cli.output import Invocation
 from gateway.model.errors import NotFound
 
 if TYPE_CHECKING:
-    from gateway.app import Gateway
+    from gateway.app import Authority, Gateway
     from gateway.queue.vendors import Vendor
 
 T = TypeVar("T")
@@ -31,6 +31,20 @@ def on_gateway(run: Invocation, work: "Callable[[Gateway], Awaitable[T]]") -> T:
 
     configure("warning", json=False)
     return asyncio.run(opened())
+
+
+def on_authority(run: Invocation, work: "Callable[[Gateway, Authority], Awaitable[T]]") -> T:
+    """As `on_gateway`, with the way to the sector database open. Raises: ConfigError naming what is not set."""
+    from gateway.app import open_authority
+    from gateway.settings import require_registry
+
+    require_registry(run.settings())
+
+    async def opened(gateway: "Gateway") -> T:
+        async with open_authority(gateway) as authority:
+            return await work(gateway, authority)
+
+    return on_gateway(run, opened)
 
 
 async def vendor_named(gateway: "Gateway", name: str) -> "Vendor":

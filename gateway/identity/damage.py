@@ -7,10 +7,11 @@ only where the name differs from the one on file (names.compare).
 
 import re
 import unicodedata
+from itertools import pairwise
 
 # TCVN3 and misread UTF-8 leave Latin-1 letters that no language of Việt Nam writes; Ê Đê does write ñ.
 _FOREIGN = frozenset("ªºµßäåæçëîïöøûüþðÄÅÆÇËÎÏÖ×ØÛÜÞŒœŸŠšŽžƒ")
-_CAPITAL_INSIDE = re.compile(r"[a-zà-ỹ][ÀÁÂÃÈÉÊÌÍÐÒÓÔÕÙÚÝĂĐƠƯ]")  # NguyÔn: TCVN3 puts capitals inside words
+_CAPITALS = frozenset("ÀÁÂÃÈÉÊÌÍÐÒÓÔÕÙÚÝĂĐƠƯ")  # NguyÔn: TCVN3 puts them inside words, after small letters
 
 # VNI writes a vowel, then its marks as a second accented letter; no Vietnamese syllable has these pairs.
 _VNI = re.compile(
@@ -29,9 +30,14 @@ def is_damaged(name: str) -> bool:
     if name.isascii():
         return is_lossy(name)
     text = unicodedata.normalize("NFC", name)
-    if is_lossy(text) or _CAPITAL_INSIDE.search(text) or _VNI.search(text):
+    if is_lossy(text) or _has_capital_inside(text) or _VNI.search(text):
         return True
     return any(char in _FOREIGN or _is_symbol(char) for char in text if char > "\x7f")
+
+
+def _has_capital_inside(text: str) -> bool:
+    # Asked letter by letter: no range of code points holds just the small letters of Vietnamese.
+    return any(two in _CAPITALS and one.islower() for one, two in pairwise(text))
 
 
 def _is_symbol(char: str) -> bool:

@@ -184,6 +184,17 @@ class Snapshots:
             rows = await tx.rows(PEOPLE.format(x=x), rows=tx.pack([(id_,) for id_ in sorted(person_ids)]))
         return {row.id: self.open(bytes(row.sector_key), bytes(row.snapshot_sealed)).sector_id for row in rows}
 
+    async def version(self, person_id: int, version: int) -> Snapshot | None:
+        """A file as it was when it was judged by; None for one that was never stored."""
+        async with self._db.read() as tx:
+            found = await tx.rows(
+                "SELECT p.sector_key, s.sealed FROM snapshots s JOIN people p ON p.id = s.person_id "
+                "WHERE s.person_id = :person_id AND s.version = :version",
+                person_id=person_id,
+                version=version,
+            )
+        return self.open(bytes(found[0].sector_key), bytes(found[0].sealed)) if found else None
+
     def open(self, sector_key: bytes, sealed: bytes) -> Snapshot:
         """A sealed file of this person, of any version. Raises: KeyMissing, SealBroken."""
         return Snapshot.model_validate_json(self._vault.open(sealed, aad("people", "snapshot", sector_key)))

@@ -1,6 +1,6 @@
 """Settings: the GATEWAY_* environment as one frozen model, read once at start."""
 
-from gateway.settings.load import explain, faults, load, require_destinations
+from gateway.settings.load import explain, faults, load, require_destinations, require_registry
 from gateway.settings.model import Destination, Registry, Settings, Temis
 
 __all__ = [
@@ -12,4 +12,5 @@ __all__ = [
     "faults",
     "load",
     "require_destinations",
+    "require_registry",
 ]

@@ -84,11 +84,20 @@ def explain(found: list[Fault], lang: Lang) -> list[str]:
 
 def require_destinations(settings: Settings) -> None:
     """What a worker needs beside the defaults. Raises: ConfigError naming all missing addresses."""
-    needed = {
-        "GATEWAY_TOKEN_URL": settings.token_url,
-        "GATEWAY_TEMIS_URL": settings.temis.url,
-        "GATEWAY_REGISTRY_URL": settings.registry.url,
-    }
+    temis = {"GATEWAY_TEMIS_URL": settings.temis.url}
+    _require({"GATEWAY_TOKEN_URL": settings.token_url, **temis, **_registry(settings)}, settings)
+
+
+def require_registry(settings: Settings) -> None:
+    """What it takes to ask the sector database. Raises: ConfigError naming all missing addresses."""
+    _require({"GATEWAY_TOKEN_URL": settings.token_url, **_registry(settings)}, settings)
+
+
+def _registry(settings: Settings) -> dict[str, str | None]:
+    return {"GATEWAY_REGISTRY_URL": settings.registry.url}
+
+
+def _require(needed: Mapping[str, str | None], settings: Settings) -> None:
     missing = [Fault("missing", {"setting": name}) for name, value in needed.items() if value is None]
     if missing:
         raise ConfigError("\n".join(explain(missing, settings.lang)))

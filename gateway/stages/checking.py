@@ -7,6 +7,7 @@ answer in time gives no verdict, which is not a failed one.
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from gateway.identity.accounts import Account, Accounts
@@ -65,8 +66,10 @@ class Checking:
         self._patience_s = patience_s
         self._asking: set[asyncio.Future[Any]] = set()
 
-    async def check(self, vendor_id: int, vendor: str, claims: Sequence[Claim]) -> list[Checked | None]:
-        """Judges each claim by today's status; always asked live.
+    async def check(
+        self, vendor_id: int, vendor: str, claims: Sequence[Claim], *, completed_on: date | None = None
+    ) -> list[Checked | None]:
+        """Judges each claim by the status of `completed_on`, or today's; always asked live.
 
         Returns: one for each claim, in order; None where the sector database did not answer in time.
         """
@@ -90,7 +93,7 @@ class Checking:
         for one, fact in zip(answered, facts, strict=True):
             case = Case(
                 one.claim,
-                local_date(now),
+                completed_on or local_date(now),
                 {key: answers[key].answer for key in one.keys},
                 vendor=vendor,
                 account=fact,

@@ -154,11 +154,14 @@ class Deliver:
         current: list[Delivery] = []
         for d in claimed:
             place = places[d.id]
-            if place.newest_revision > d.revision and d.kind is Kind.COMPLETION:
-                results.append(Result(d, Advance(State.VOIDED, "replaced"), "replaced", not_sent=True))
+            is_replaced = place.newest_revision > d.revision and d.kind is Kind.COMPLETION
+            if is_replaced and not (d.was_unknown and place.winner_id == d.id):  # that one is read back first
+                gone = Advance(State.VOIDED, "replaced")
+                results.append(Result(d, gone, "replaced", not_sent=not d.was_unknown))
             elif place.winner_id != d.id:
                 # Whatever TEMIS may have got of it, the winner's revision is higher and settles the record.
-                results.append(Result(d, Advance(State.VOIDED, "superseded"), "superseded", not_sent=True))
+                gone = Advance(State.VOIDED, "superseded")
+                results.append(Result(d, gone, "superseded", not_sent=not d.was_unknown))
             else:
                 current.append(d)
         closed = [places[d.id].body_id for d in current if d.id not in opened]
@@ -229,6 +232,9 @@ class Deliver:
             if found is not None and found.revision == r.item.revision and same_content(r.item, found):
                 result = Result(r.delivery, Advance(State.DELIVERED, "acknowledged"), "read_back")
                 done.append((result, _acknowledged(r, found)))
+            elif r.place.newest_revision > r.delivery.revision and r.delivery.kind is Kind.COMPLETION:
+                gone = Advance(State.VOIDED, "replaced")
+                done.append((Result(r.delivery, gone, "replaced", not_sent=True), None))
             elif r.delivery.tries > len(SCHEDULE_S):
                 bury = Bury("temis.schedule_exhausted")
                 done.append((Result(r.delivery, bury, "temis.schedule_exhausted", not_sent=True), None))

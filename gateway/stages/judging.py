@@ -111,7 +111,7 @@ class Judging:
         known = await self._accounts.known(accounts)
         questions = []
         for (d, completion), account in zip(opened, accounts, strict=True):
-            claim, link_version = _confirmed(d, completion.claim, known[account])
+            claim, link_version = confirmed(d.received_at_ms, completion.claim, known[account])
             keys = keys_of(claim)
             questions.append(_Question(d, completion, account, known[account], claim, link_version, keys))
         return questions
@@ -167,12 +167,12 @@ class Judging:
         return (reasons[0] if reasons else None), waits
 
 
-def _confirmed(d: Delivery, claim: Claim, known: KnownAccount) -> tuple[Claim, int | None]:
+def confirmed(received_at_ms: int, claim: Claim, known: KnownAccount) -> tuple[Claim, int | None]:
     """The claim under the account's confirmed link, where that is newer than the completion or all there is."""
     link = known.link
     if link is None or link.identifier == claim.identifier:
         return claim, None
-    if d.received_at_ms >= link.confirmed_at_ms and read(claim.identifier).keys:
+    if received_at_ms >= link.confirmed_at_ms and read(claim.identifier).keys:
         return claim, None
     return claim.model_copy(update={"identifier": link.identifier}), link.version
 

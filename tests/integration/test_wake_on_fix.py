@@ -5,7 +5,7 @@ import pytest
 
 from gateway.sandbox.app import make_sandbox
 from gateway.sandbox.server import serving
-from tests.integration.test_pipeline import ROSTER, Lab, running_gateway, viettel, wait_for
+from tests.integration.test_pipeline import ROSTER, Lab, running_gateway, viettel, wait_for, wait_until
 
 
 @pytest.fixture
@@ -53,3 +53,32 @@ async def test_a_person_added_to_the_database_is_credited(fed_lab):
     person = {"full_name": ROSTER[3].full_name, "birth_date": ROSTER[3].birth_date}
     await fed_lab.http.put("/_control/registry/staff/3199999999", json=person)
     await wait_for(fed_lab, "evt-3", "delivered")
+
+
+async def test_checking_a_cause_again_frees_all_it_held(fed_lab):
+    """One cause, many people: all that is held for it is asked live again, what is held otherwise is not."""
+    items = [viettel(n) for n in range(4, 8)]
+    for item in items[:3]:
+        item["user"]["fullName"] = "Lê Thị Mới"
+    del items[3]["result"]["passed"]
+    await fed_lab.send(*items)
+    await fed_lab.until_settled()
+    async with fed_lab.gateway.db.read() as tx:
+        [before] = await tx.rows("SELECT COUNT(*) AS n FROM verifications")
+    assert await fed_lab.gateway.wake.reason_cured("attribute.name_mismatch") == 3
+
+    async def looks() -> int:
+        async with fed_lab.gateway.db.read() as tx:
+            [row] = await tx.rows("SELECT COUNT(*) AS n FROM verifications")
+        return row.n
+
+    await wait_until(fed_lab, looks, before.n + 3)
+
+
+async def test_a_person_is_checked_again_in_any_form_of_the_identifier(fed_lab):
+    """An admin types the code as the list prints it, with a zero and dots: the same person is meant."""
+    item = viettel(9)
+    item["user"]["fullName"] = "Lê Thị Mới"
+    await fed_lab.send(item)
+    await fed_lab.until_settled()
+    assert await fed_lab.gateway.wake.person_changed("0310.000.0009") == 1
