@@ -1,0 +1,48 @@
+"""The gateway's processes with the sandbox beside them, and waiting for their work to be done."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+
+from bench.checks import delivered, temis_of
+from bench.place import Place
+from bench.processes import Failed, Process, running
+
+LOOK_S = 0.02  # the end is noticed so late at most, to our disadvantage
+
+
+def sandbox(place: Place) -> AbstractAsyncContextManager[Process]:
+    """TEMIS and the sector database of this place."""
+    argv = ["bench.sandbox", str(place.sandbox_port), str(place.roster)]
+    return running("sandbox", argv, place.environment(), place.folder / "sandbox.log")
+
+
+@asynccontextmanager
+async def pipeline(
+    place: Place, *, is_split: bool = False, has_worker: bool = True
+) -> AsyncIterator[list[Process]]:
+    """The sandbox and `gateway serve`, with `gateway work` when split. Yields: the gateway's processes."""
+    env, logs = place.environment(), place.folder
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(sandbox(place))
+        serve = ["gateway", "serve", *(["--no-worker"] if is_split or not has_worker else [])]
+        processes = [await stack.enter_async_context(running("serve", serve, env, logs / "serve.log"))]
+        if is_split:
+            work = running("work", ["gateway", "work"], env, logs / "work.log")
+            processes.append(await stack.enter_async_context(work))
+        yield processes
+
+
+async def until_delivered(place: Place, total: int, processes: list[Process], within_s: float = 600) -> None:
+    """Returns when TEMIS has all records and the gateway has written so. Raises: Failed."""
+    try:
+        async with asyncio.timeout(within_s):
+            while (await temis_of(place))["records"] != total:
+                await asyncio.sleep(LOOK_S * 2)
+                if not all(process.is_alive for process in processes):
+                    raise Failed("\n".join(process.tail() for process in processes))
+            while await asyncio.to_thread(delivered, place) != total:
+                await asyncio.sleep(LOOK_S)
+    except TimeoutError:
+        tails = "\n".join(process.tail() for process in processes)
+        raise Failed(f"delivered {delivered(place)} of {total} in {within_s:g} s\n{tails}") from None
