@@ -168,7 +168,10 @@ def _new_row(result: Result, now: int, jitter: random.Random, woken: set[tuple[s
         case Advance(state=State.VERIFIED):
             return _Row(State.VERIFIED, now, 0)
         case Advance(state=state, cause=cause):
-            return _Row(state, None, 0, reason=cause if state is State.VOIDED else None)
+            if state is not State.VOIDED:
+                return _Row(state, None, 0)
+            # TEMIS may have it, until it answers the winner: without the winner it would have to be taken back.
+            return _Row(state, None, 0, reason=cause, unknown=delivery.was_unknown and not result.not_sent)
         case Hold(reason=reason, owner=owner, waits=waits):
             tries = delivery.tries + 1 if delivery.state is State.HELD else 1
             delay = retry.CURABLE_MS if reason.startswith("temis.") else retry.recheck_ms(tries)

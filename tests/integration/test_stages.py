@@ -72,3 +72,48 @@ async def test_a_probe_that_called_nobody_is_open_again(hand):
     await hand.send(completion(1, event="again", code="GVPT 04"))
     assert await hand.verify() == 1
     assert gate.wait_s() == 0
+
+
+SILENT = {"target": "temis", "mode": "silent"}
+REFUSED = {"target": "temis", "mode": "status", "status": 400}
+
+
+async def sent_without_an_answer(hand, item) -> None:
+    """TEMIS stores the record and the connection drops."""
+    await hand.send(item)
+    await hand.verify()
+    await hand.faults(SILENT)
+    await hand.deliver()
+    await hand.faults()
+    assert len(await hand.shown()) == 1
+    assert await hand.rows("SELECT 1 FROM deliveries WHERE unknown_since_ms IS NOT NULL")
+    hand.clock.advance(ms=HOUR_MS)
+
+
+async def test_a_correction_to_another_module_takes_back_what_was_sent_without_an_answer(hand):
+    """The first revision may stand in TEMIS: it is read back, not forgotten, so its record can be withdrawn."""
+    await sent_without_an_answer(hand, completion(1, code="GVPT 03"))
+    await hand.send(completion(1, code="GVPT 04", revision=2))
+    await hand.deliver()
+    await hand.verify()
+    await hand.deliver()
+    shown = {record["module_code"]: record["withdrawn"] for record in await hand.shown()}
+    assert shown == {"GVPT03": True, "GVPT04": False}
+
+
+async def test_what_was_sent_without_an_answer_and_then_outdone_is_taken_back_too(hand):
+    """A better result came and went unsent: the one before it may stand in TEMIS, so TEMIS is told."""
+    await sent_without_an_answer(hand, completion(1, event="a", score=6.0))
+    await hand.send(completion(1, event="b", score=9.0))
+    await hand.verify()
+    await hand.faults(REFUSED)
+    await hand.deliver()
+    await hand.faults()
+    assert sorted((await hand.states()).values()) == ["verified", "voided"]
+    for event in ("a", "b"):
+        await withdraw(hand.db, hand.clock, 1, event)
+    hand.clock.advance(ms=HOUR_MS)
+    await hand.deliver()
+    [record] = await hand.shown()
+    assert record["withdrawn"] is True
+    assert not await hand.rows("SELECT 1 FROM deliveries WHERE unknown_since_ms IS NOT NULL")

@@ -225,14 +225,3 @@ async def test_an_answer_to_an_outdated_revision_does_not_end_the_winner(db, clo
     await acknowledge(db, clock, await take_one(db, clock, "a", State.VERIFIED), 3)
     assert (await one(db, a)).state == "delivered"
     assert not await rows(db, "SELECT 1 FROM deliveries WHERE unknown_since_ms IS NOT NULL")
-
-
-async def test_an_answer_that_comes_after_the_better_one_leaves_only_one_delivered(db, clock):
-    """Both were in flight; the better one's answer was recorded first: the other is superseded, not delivered."""
-    weak = await verify_one(db, clock, "weak", 50)
-    slow = await take_one(db, clock, "weak", State.VERIFIED)
-    better = await verify_one(db, clock, "better", 80)
-    await acknowledge(db, clock, await take_one(db, clock, "better", State.VERIFIED), 2)
-    await acknowledge(db, clock, slow, 1)
-    found = await one(db, weak)
-    assert (found.state, found.reason, found.superseded_by) == ("voided", "superseded", better)
