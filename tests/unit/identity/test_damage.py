@@ -9,6 +9,7 @@ Nguyễn Văn Hưng;NGUYỄN THỊ ÁNH;Lê Thị Thuỳ;Trần Oánh;Phạm Kho
 Quách Quỳnh;Võ Uỷ;Đào Thị Nguyệt Ảnh;Loan Uyển;Nguyễn Quốc Hoà;Lò Văn Ún;Hoàng Thuý Oanh
 Khuất Quang Huấn;Ngoẻo;Chu Thị Xuyến;Y Jut Êban;H'Hen Niê;H’Hen Niê;HʼHen Niê;H´Hen Niê
 Rơ Châm H'Bơih;Siu Černg;Ñang;Ƀing;Amĭ Lan;Ka Să K'Điệp;Ksor H’Nhuê;Vừ Mí Sò;Giàng A Páo
+ĐĂNG;ĐÀO THỊ Ý;TRẦN ĐỨC LƯƠNG;ĐÔN ĐƯƠNG;ƯƠNG;HỒ ĐẮC ÂU;Ê ĐÊ
 Thạch Sô Phi;Kim Thị Sà Rinh;Bế Văn Ỷ;nguyễn thị hòa;Hồ Thị Y;Đinh Y-Rô
 """
 
