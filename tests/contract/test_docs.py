@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.cli import commands_page
-from gateway.model import errors, reasons_page, states_page
+from gateway.model import errors, reasons_page, roles_page, states_page
 from gateway.model.errors import GatewayError
 from gateway.model.reasons import REASONS
 from gateway.model.states import MOVES, State
@@ -30,6 +30,7 @@ INSTALLATION = [ROOT / "Dockerfile", ROOT / ".env.example", *(ROOT / "deploy").r
 GENERATED: dict[str, Callable[[], str]] = {
     "docs/commands.md": commands_page.document,
     "docs/reasons.md": reasons_page.document,
+    "docs/roles.md": roles_page.document,
     "docs/settings.md": settings_page.document,
     "docs/states.md": states_page.document,
 }
@@ -37,6 +38,7 @@ PUBLIC_NAMES: dict[str, Callable[[], Iterable[str]]] = {
     "docs/commands.md": commands_page.names,
     "docs/metrics.md": lambda: [row.name for row in Metrics().rows],
     "docs/reasons.md": lambda: REASONS,
+    "docs/roles.md": roles_page.names,
     "docs/settings.md": known,
     "docs/states.md": lambda: [*State, *{move.cause for move in MOVES}],
 }
