@@ -40,6 +40,10 @@ contracts: $(VENV)/.tests ## Writes schemas, OpenAPI and generated pages anew fr
 	@UPDATE_GENERATED=1 $(BIN)/python -m pytest $$(grep -rlE 'tests(\.| import )generated' tests --include='test_*.py')
 	@git --no-pager diff --stat -- contracts docs
 
+bench: $(VENV)/.tests ## Ours beside yardsticks and other queues, into docs/performance.md; a try: ARGS=--quick
+	@$(PIP) install --constraint constraints.txt --editable '.[bench]'
+	@$(BIN)/python -m bench $(ARGS)
+
 test-large: $(VENV)/.tests ## The runs of a million rows: minutes to hours, gigabytes of disk
 	@$(BIN)/python -m pytest -m large $(ARGS)
 
@@ -73,4 +77,4 @@ $(BIN)/pip:
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 		echo "On Debian and Ubuntu the package python3-venv is needed as well." >&2; exit 1; }
 
-.PHONY: demo up test check format lint types imports contracts test-large package clean help
+.PHONY: demo up test check format lint types imports contracts bench test-large package clean help
