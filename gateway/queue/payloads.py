@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from gateway.model.completion import Completion
 from gateway.security.vault import Vault, aad
+from gateway.storage.data_keys import load_keys_of
 from gateway.storage.engine import Database
 
 LOAD = "SELECT p.delivery_id, p.body FROM {x} JOIN payloads p ON p.delivery_id = x.id"
@@ -25,12 +26,17 @@ def open_body(
     return Completion.model_validate_json(plain[4:end]), plain[end:]
 
 
-async def load(db: Database, delivery_ids: Iterable[int]) -> dict[int, bytes]:
-    """The sealed bodies of these deliveries, in one query; those past retention are absent."""
+async def load(db: Database, vault: Vault, delivery_ids: Iterable[int]) -> dict[int, bytes]:
+    """The sealed bodies of these deliveries, in one query; those past retention are absent.
+
+    Keys that another process made meanwhile are loaded into `vault`, so that it opens them.
+    """
     async with db.read() as tx:
         x = tx.json_rows(("id", "int"))
         found = await tx.rows(LOAD.format(x=x), rows=tx.pack([(id_,) for id_ in delivery_ids]))
-    return {row.delivery_id: bytes(row.body) for row in found}
+    bodies = {row.delivery_id: bytes(row.body) for row in found}
+    await load_keys_of(db, vault, bodies.values())
+    return bodies
 
 
 def _place(vendor_id: int, event_id: str, revision: int) -> bytes:

@@ -63,6 +63,10 @@ class Vault:
         """Whether this data key is in use here already."""
         return key_id in self._ciphers
 
+    def knows(self, blob: bytes) -> bool:
+        """Whether the data key that a sealed value names is in use here; if not, it may just not be loaded."""
+        return int.from_bytes(blob[1:5], "big") in self._ciphers
+
     def forget(self, key_id: int) -> None:
         """Drop a data key from memory, once its row has been destroyed: what it sealed is gone for good."""
         for known in (self._ciphers, self._headers, self._months):

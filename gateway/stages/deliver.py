@@ -165,7 +165,7 @@ class Deliver:
             else:
                 current.append(d)
         closed = [places[d.id].body_id for d in current if d.id not in opened]
-        bodies = await payloads.load(self._db, closed) if closed else {}
+        bodies = await payloads.load(self._db, self._vault, closed) if closed else {}
         people = await self._people.sector_ids({places[d.id].person_id for d in current})
         ready: list[_Ready] = []
         for d in current:

@@ -100,7 +100,7 @@ class ThenAndNow:
         if not found:
             raise NotFound("there is no verification with this id")
         row = found[0]
-        bodies = await payloads.load(self._db, [row.delivery_id])
+        bodies = await payloads.load(self._db, self._vault, [row.delivery_id])
         if row.delivery_id not in bodies:
             raise NotFound("what was sent is past its retention")
         completion, _ = payloads.open_body(

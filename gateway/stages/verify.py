@@ -117,7 +117,7 @@ class Verify:
 
     async def _open(self, claimed: Sequence[Delivery]) -> tuple[list[Judged], list[Opened]]:
         """Unseals the payloads. What cannot be opened waits for its key; what kills workers is buried."""
-        bodies = await payloads.load(self._db, [d.id for d in claimed])
+        bodies = await payloads.load(self._db, self._vault, [d.id for d in claimed])
         unopened: list[Judged] = []
         opened: list[Opened] = []
         for d in claimed:

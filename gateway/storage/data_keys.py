@@ -1,8 +1,15 @@
 """The monthly data keys: wrapped by the master key in the database, opened into the vault."""
 
+from collections.abc import Iterable
+
+import structlog
+
 from gateway.model.clock import Clock, day_number
+from gateway.model.errors import KeyMissing
 from gateway.security.vault import LASTING, Vault, WrappedKey
 from gateway.storage.engine import Database, Tx
+
+log = structlog.get_logger(__name__)
 
 
 async def load_data_keys(db: Database, vault: Vault) -> None:
@@ -13,6 +20,19 @@ async def load_data_keys(db: Database, vault: Vault) -> None:
         if vault.has(row.id):  # wrapped anew perhaps, by a master key that came after this process
             continue
         vault.add(WrappedKey(row.id, row.month, row.master_id, bytes(row.wrapped)))
+
+
+async def load_keys_of(db: Database, vault: Vault, blobs: Iterable[bytes]) -> None:
+    """Loads the data keys once more when one of `blobs` names a key that another process has made meanwhile.
+
+    A key that is not found even so was destroyed, or its master key is gone: `vault.open` says which blob.
+    """
+    if all(vault.knows(blob) for blob in blobs):
+        return
+    try:
+        await load_data_keys(db, vault)
+    except KeyMissing as error:
+        log.error("data_keys.closed", error=error.code)
 
 
 async def ensure_data_keys(db: Database, vault: Vault, clock: Clock) -> None:

@@ -2,9 +2,11 @@
 
 import pytest
 
-from gateway.model.clock import DAY_MS, HOUR_MS
+from gateway.model.clock import DAY_MS, HOUR_MS, day_number
 from gateway.model.errors import Failing
 from gateway.queue.acts import withdraw
+from gateway.security.vault import Vault
+from gateway.storage.data_keys import ensure_data_keys
 from tests.integration.by_hand import ROSTER, by_hand, completion
 
 
@@ -117,3 +119,15 @@ async def test_what_was_sent_without_an_answer_and_then_outdone_is_taken_back_to
     [record] = await hand.shown()
     assert record["withdrawn"] is True
     assert not await hand.rows("SELECT 1 FROM deliveries WHERE unknown_since_ms IS NOT NULL")
+
+
+async def test_a_new_months_key_made_by_another_process_opens_at_once(hand):
+    """`serve` seals under a key that it made a moment ago; `work` learns of it when it meets the first row."""
+    other = Vault(hand.gateway.keyring)
+    hand.clock.advance(ms=40 * DAY_MS)
+    await ensure_data_keys(hand.db, other, hand.clock)
+    assert not hand.gateway.vault.has(other.key_of(day_number(hand.clock.now_ms()) // 100))
+    hand.gateway.receive._vault = other
+    [id_] = await hand.send(completion(1))
+    await hand.verify()
+    assert (await hand.row(id_)).state == "verified"
