@@ -34,7 +34,7 @@ def imported(files: list[Path]) -> set[str]:
                 modules |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
                 modules.add(node.module.partition(".")[0])
-    modules -= sys.stdlib_module_names | {"gateway", "tests"}
+    modules -= sys.stdlib_module_names | {"gateway", "tests", "bench"}
     names = packages_distributions()
     return {normal(names[module][0]) for module in modules}
 
