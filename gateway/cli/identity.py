@@ -54,7 +54,7 @@ def explain(
     json: Json = False,
 ) -> None:
     """Ask the sector database about one identifier, or one claim as JSON; the verdict, values masked."""
-    from gateway.cli.looked_up import columns, read_claim, rows, told
+    from gateway.cli.inquiry.report import columns, read_claim, rows, told
     from gateway.cli.opened import on_authority
 
     run = invocation(ctx)

@@ -1,0 +1,1 @@
+"""`gateway identity explain`: one claim asked live, as a report for operators."""
