@@ -48,6 +48,7 @@ from gateway.stages.judging import Judging
 from gateway.stages.links import Links
 from gateway.stages.near_misses import NearMisses
 from gateway.stages.receive import Receive
+from gateway.stages.sweep import Sweep
 from gateway.stages.then_and_now import ThenAndNow
 from gateway.stages.verify import Verify
 from gateway.stages.wake import Wake
@@ -242,7 +243,8 @@ async def open_pipeline(gateway: Gateway, *, limits: BreakerLimits | None = None
             every_s=s.registry.changes_poll_s,
             ttl_ms=TTL_MS,
         )
-        duties = Duties(g.db, g.clock, _holder(), [feed] if s.registry.changes_poll_s else [])
+        sweep = Sweep(g.db, g.clock)
+        duties = Duties(g.db, g.clock, _holder(), [sweep, feed] if s.registry.changes_poll_s else [sweep])
         worker = Worker(
             g.db,
             g.clock,

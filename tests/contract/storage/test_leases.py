@@ -6,6 +6,7 @@ import pytest
 
 from gateway.model.errors import LeaseLost
 from gateway.storage.leases import Lease, acquire, hold_in, release, renew
+from tests.builders import FakeClock
 
 TTL = 30_000
 
@@ -70,3 +71,10 @@ async def test_names_are_independent(db, clock):
     """Holding one lease says nothing of another."""
     assert await acquire(db, clock, "leader", "a", TTL)
     assert await acquire(db, clock, "feed", "b", TTL)
+
+
+async def test_a_lease_taken_by_a_wrong_clock_is_free(db, clock):
+    """A process that believed in the year 2035 led and died: nobody waits until then."""
+    ahead = FakeClock(clock.now_ms() + 9 * 365 * 86_400_000)
+    assert await acquire(db, ahead, "leader", "wrong", TTL)
+    assert await acquire(db, clock, "leader", "right", TTL)

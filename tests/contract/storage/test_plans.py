@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.model.states import State
-from gateway.queue import accept, claim, record, records
+from gateway.queue import accept, claim, record, records, sweep
 from gateway.queue.lanes import SUSPECT
 from gateway.storage.engine import Database
 from tests.builders import NOON, an_arrival
@@ -22,7 +22,8 @@ async def full(db: Database) -> Database:
         ("verified", "due_at_ms", 1),
         ("held", "due_at_ms", 2),
     ):
-        sql = f"UPDATE deliveries SET state = '{state}', due_at_ms = {due}, record_id = id WHERE id % 4 = {remainder}"
+        changes = f"state = '{state}', due_at_ms = {due}, record_id = id"
+        sql = f"UPDATE deliveries SET {changes} WHERE id % 4 = {remainder}"
         await db.write(lambda tx, sql=sql: tx.run(sql))
     async with db.engine.connect() as connection:
         await connection.exec_driver_sql("ANALYZE")
@@ -52,7 +53,11 @@ async def test_a_claim_walks_the_due_index_in_order(full, state):
         full,
         sql,
         before=claim.WALK_THE_INDEX,
-        state=state.value, lane=101, now=NOON, until=NOON + 1, limit=500,
+        state=state.value,
+        lane=101,
+        now=NOON,
+        until=NOON + 1,
+        limit=500,
     )
     assert "ix_deliveries_due" in found
     assert "TEMP B-TREE" not in found
@@ -99,3 +104,11 @@ async def test_settling_finds_candidates_by_their_record(full):
         x = tx.json_rows(("id", "int"))
     found = await plan(full, records.CANDIDATES.format(x=x), rows="[[20],[40]]")
     assert uses(found, "ix_deliveries_record")
+
+
+async def test_the_sweep_probes_the_due_index(full):
+    """Looking for rows that are due too late costs a probe for each state and lane."""
+    async with full.read() as tx:
+        x = tx.json_rows(("state", "text"), ("lane", "int"))
+    found = await plan(full, sweep.FAR.format(x=x), rows='[["held",101]]', latest=NOON + 10**12, limit=1_000)
+    assert uses(found, "ix_deliveries_due")
