@@ -7,19 +7,21 @@ disk.
 """
 
 import itertools
+from collections import Counter
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 from bench.checks import balance_of
 from bench.floor.task import Task as FloorTask
 from bench.floor.task import What, floor
-from bench.harness import Bench, Measured, Run, Variant, main
-from bench.load import Load, Spec, load
+from bench.harness import Bench, Measured, Run, Variant, chosen, main
+from bench.load import Spec, load
 from bench.place import Place, a_place
 from bench.processes import Failed, Process, running
 
 UNIT = "completions/s"
-WARM = 256
+WARM = 256  # so many single POSTs go before those that are timed
+BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,79 +33,97 @@ class Options:
     rounds: int = field(default=3, metadata={"help": "how often each variant runs"})
     connections: int = field(default=64, metadata={"help": "connections that send single POSTs"})
     batch_connections: int = field(default=4, metadata={"help": "connections that send batches"})
+    variants: str = field(default="", metadata={"help": "just these variants, separated by `;`"})
 
 
 async def measure(options: Options) -> Measured:
     """Runs everything. Raises: Failed when the gateway did not keep what it accepted."""
-    measured, runs = Measured(), itertools.count(1)
+    measured = Measured()
     async with AsyncExitStack() as stack:
-        most = max(options.requests, options.items)
-        ours = await stack.enter_async_context(a_place(most))
-        bare = await stack.enter_async_context(a_place(most))  # for the handler without storage
-        gateway = await _serving(stack, ours, "gateway", "gateway", "serve", "--no-worker")
-        handler = await _serving(stack, bare, "no_storage", "bench.no_storage")
-        echo = await _serving(stack, bare, "echo", "bench.echo", str(bare.sandbox_port))
-        taken = 0
-
-        async def sent(process: Process, place: Place, address: str, *, batch: int) -> Run:
-            nonlocal taken
-            total = options.requests if batch == 1 else options.items
-            spec = Spec(
-                address, place.secret, total, batch, warm=WARM if batch == 1 else 0, run=next(runs),
-                connections=options.connections if batch == 1 else options.batch_connections,
-            )  # fmt: skip
-            async with load(place, spec) as sender:
-                run, accepted = await _timed(sender, process, spec)
-            if process is not echo and accepted != spec.total + spec.warm:
-                raise Failed(f"{process.name} accepted {accepted} of {spec.total + spec.warm}")
-            taken += accepted if process is gateway else 0
-            return run
-
-        singles: dict[str, Variant] = {
-            "single.echo": lambda _: sent(echo, bare, bare.sandbox, batch=1),
-            "single.no_storage": lambda _: sent(handler, bare, bare.address, batch=1),
-            "single.gateway": lambda _: sent(gateway, ours, ours.address, batch=1),
-        }
-        batches: dict[str, Variant] = {
-            "batch.gateway": lambda _: sent(gateway, ours, ours.address, batch=500),
+        desk = _Desk(stack, options)
+        variants: dict[str, Variant] = {
+            "single.echo": lambda _: desk.send("echo", batch=1),
+            "single.no_storage": lambda _: desk.send("no_storage", batch=1),
+            "single.gateway": lambda _: desk.send("gateway", batch=1),
+            "batch.gateway": lambda _: desk.send("gateway", batch=BATCH),
             "batch.raw": lambda _: _raw("accept", options.items),
             "batch.raw_parsed": lambda _: _raw("accept_parsed", options.items),
         }
-        await measured.interleave(UNIT, singles, options.rounds)
-        await measured.interleave(UNIT, batches, options.rounds)
-        await gateway.stop()
-        sheet = await balance_of(ours)
-        if sheet.received != taken:
-            raise Failed(f"202 was answered for {taken} completions, {sheet.received} are there")
-    measured.compare("single.gateway", "single.no_storage")
-    measured.compare("single.gateway", "single.echo")
-    measured.compare("batch.gateway", "batch.raw")
-    measured.compare("batch.gateway", "batch.raw_parsed")
-    measured.notes.append(
-        f"{taken} completions were accepted by the gateway; its balance closes with all of them."
-    )
+        await measured.interleave(UNIT, chosen(variants, options.variants), options.rounds)
+        measured.notes += await desk.check()
+    for name, over in (
+        ("single.gateway", "single.no_storage"),
+        ("single.gateway", "single.echo"),
+        ("batch.gateway", "batch.raw"),
+        ("batch.gateway", "batch.raw_parsed"),
+    ):
+        measured.compare(name, over)
     return measured
 
 
-async def _serving(stack: AsyncExitStack, place: Place, name: str, *argv: str) -> Process:
-    log = place.folder / f"{name}.log"
-    return await stack.enter_async_context(running(name, list(argv), place.environment(), log))
+class _Desk:
+    """The servers, each on a place of its own and started when it is first needed."""
 
+    def __init__(self, stack: AsyncExitStack, options: Options) -> None:
+        self._stack = stack
+        self._options = options
+        self._servers: dict[str, tuple[Process, Place]] = {}
+        self._runs = itertools.count(1)
+        self._accepted: Counter[str] = Counter()
 
-async def _timed(sender: Load, process: Process, spec: Spec) -> tuple[Run, int]:
-    cpu_s = process.cpu_s()
-    result = await sender.go()
-    cpu_s = process.cpu_s() - cpu_s
-    if not result.all_taken:
-        raise Failed(f"{process.name} answered {result.statuses}\n{process.tail()}")
-    facts = {
-        "p50_ms": result.p50_ms,
-        "p99_ms": result.p99_ms,
-        "cpu_us": cpu_s / (spec.total + spec.warm) * 1e6,
-        "generator_cores": result.cpu_s / result.took_s,
-        "peak_mb": process.peak_mb(),
-    }
-    return Run(spec.total / result.took_s, facts), result.accepted
+    async def send(self, name: str, *, batch: int) -> Run:
+        """One run of single POSTs or of batches. Raises: Failed when not all was accepted."""
+        process, place = await self._server(name)
+        options, is_single = self._options, batch == 1
+        spec = Spec(
+            place.address,
+            place.secret,
+            options.requests if is_single else options.items,
+            batch,
+            options.connections if is_single else options.batch_connections,
+            warm=WARM if is_single else 0,
+            run=next(self._runs),
+        )
+        async with load(place, spec) as sender:
+            cpu_s = process.cpu_s()
+            sent = await sender.go()
+            cpu_s = process.cpu_s() - cpu_s
+        total = spec.total + spec.warm
+        if not sent.all_taken or sent.accepted != (0 if name == "echo" else total):
+            raise Failed(f"{name} accepted {sent.accepted} of {total}: {sent.statuses}\n{process.tail()}")
+        self._accepted[name] += sent.accepted
+        facts = {
+            "p50_ms": sent.p50_ms,
+            "p99_ms": sent.p99_ms,
+            "cpu_us": cpu_s / total * 1e6,
+            "generator_cores": sent.cpu_s / sent.took_s,
+            "peak_mb": process.peak_mb(),
+        }
+        return Run(spec.total / sent.took_s, facts)
+
+    async def check(self) -> list[str]:
+        """What the gateway answered 202 for is all there. Raises: Failed."""
+        if "gateway" not in self._servers:
+            return []
+        process, place = self._servers["gateway"]
+        await process.stop()
+        sheet, accepted = await balance_of(place), self._accepted["gateway"]
+        if sheet.received != accepted:
+            raise Failed(f"202 was answered for {accepted} completions, {sheet.received} are there")
+        return [f"The gateway accepted {accepted} completions; its balance closes with all of them."]
+
+    async def _server(self, name: str) -> tuple[Process, Place]:
+        if name not in self._servers:
+            most = max(self._options.requests, self._options.items)
+            place = await self._stack.enter_async_context(a_place(most))
+            argv = {
+                "echo": ["bench.echo", str(place.port)],
+                "no_storage": ["bench.no_storage"],
+                "gateway": ["gateway", "serve", "--no-worker"],
+            }[name]
+            started = running(name, argv, place.environment(), place.folder / f"{name}.log")
+            self._servers[name] = await self._stack.enter_async_context(started), place
+        return self._servers[name]
 
 
 async def _raw(what: What, total: int) -> Run:

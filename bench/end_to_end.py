@@ -15,7 +15,7 @@ from typing import cast
 from bench.checks import all_delivered, rows_of, temis_of
 from bench.floor.task import Task as FloorTask
 from bench.floor.task import What, floor
-from bench.harness import Bench, Measured, Run, Variant, main
+from bench.harness import Bench, Measured, Run, Variant, chosen, main
 from bench.load import Spec, load
 from bench.peers.peer import Peer, run_peer
 from bench.pipeline import pipeline, sandbox, until_delivered
@@ -37,6 +37,7 @@ class Options:
     batch: int = field(default=500, metadata={"help": "completions in one POST"})
     connections: int = field(default=4, metadata={"help": "connections that send"})
     concurrency: int = field(default=16, metadata={"help": "POSTs that a peer may have open"})
+    variants: str = field(default="", metadata={"help": "just these variants, separated by `;`"})
 
 
 async def measure(options: Options) -> Measured:
@@ -59,10 +60,13 @@ async def measure(options: Options) -> Measured:
         else:
             variants[peer.title] = _peer(name, options)
     fewer = {peer.title: options.peer_rounds for peer in peers.values()}
+    variants = chosen(variants, options.variants)
     await measured.interleave(UNIT, variants, options.rounds, fewer)
-    for other in list(variants)[1:]:
+    for other in [name for name in variants if name != "serve"]:
         measured.compare("serve", other)
-    _note_best_peer(measured, [peer.title for peer in peers.values() if not peer.missing])
+    _note_best_peer(measured, [peer.title for peer in peers.values() if peer.title in variants])
+    if len(rows) < 2:
+        return measured
     if rows["gateway"] == rows["floor"]:
         measured.notes.append("The floor wrote as many rows into each table as the gateway.")
     else:
@@ -127,7 +131,8 @@ def _note_best_peer(measured: Measured, titles: list[str]) -> None:
     syncing = [title for title in titles if all(run.facts["syncs"] for run in measured.figures[title].runs)]
     if syncing:
         best = max(syncing, key=lambda title: measured.figures[title].median)
-        measured.ratios["serve / best peer with fsync"] = measured.ratios[f"serve / {best}"]
+        if f"serve / {best}" in measured.ratios:
+            measured.ratios["serve / best peer with fsync"] = measured.ratios[f"serve / {best}"]
         measured.notes.append(f"The best peer whose commits wait for the disk is {best}.")
 
 

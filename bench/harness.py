@@ -67,6 +67,14 @@ class Figure:
         return median(numbers) if len(numbers) == len(values) else values[-1]
 
 
+def chosen(variants: Mapping[str, Variant], names: str) -> dict[str, Variant]:
+    """Those of `variants` that `names` lists, separated by `;`; all when it is empty. Raises: ValueError."""
+    wanted = [name.strip() for name in names.split(";")] if names else list(variants)
+    if unknown := [name for name in wanted if name not in variants]:
+        raise ValueError(f"no such variant: {', '.join(unknown)}; there are: {'; '.join(variants)}")
+    return {name: variants[name] for name in wanted}
+
+
 @dataclass(slots=True)
 class Measured:
     """What a benchmark found. `notes` are told beside the figures: what was left out, and why."""

@@ -130,10 +130,9 @@ class _Sender:
 
     async def connect(self, address: str, count: int) -> None:
         place, loop = urlsplit(address), asyncio.get_running_loop()
+        host, port = str(place.hostname), place.port or 80
         for _ in range(count):
-            _, connection = await loop.create_connection(
-                lambda: _Connection(self), str(place.hostname), place.port
-            )
+            _, connection = await loop.create_connection(lambda: _Connection(self), host, port)
             self._idle.append(connection)
 
     async def send(self, total: int, rate_per_s: float = 0) -> None:

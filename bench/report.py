@@ -76,7 +76,7 @@ def _targets(documents: Mapping[str, Document]) -> Iterator[str]:
 def _conditions(document: Document) -> str:
     machine = document["machine"]
     code = f"commit {document['commit']}" + (" with changes" if document["has_changes"] else "")
-    options = ", ".join(f"{name} {value:,}" for name, value in document["options"].items())
+    options = ", ".join(f"{name} {value}" for name, value in document["options"].items() if value != "")
     where = (
         f"{document['at'][:16].replace('T', ' ')} UTC, {code}; {machine['cores']} cores ({machine['cpu']}), "
         f"{machine['memory_gb']} GB, Linux {machine['kernel']}, Python {machine['python']}, "
