@@ -55,6 +55,7 @@ def table(out: Output, found: "Detail", words: Explained) -> None:
     facts = {
         "id": told["id"],
         "event_id": f"{told['vendor']} · {told['event_id']} · {told['revision']}",
+        "kind": told["kind"] != "completion" and out.run.text(f"deliveries.kind.{told['kind']}"),
         "state": f"{told['state']}: {words.state}",
         "reason": told["reason"] and f"{told['reason']}: {words.reason}",
         "remedy": words.remedy,
@@ -64,6 +65,7 @@ def table(out: Output, found: "Detail", words: Explained) -> None:
             str(record[name]) for name in ("module", "school_year", "temis_record_id") if record.get(name)
         ),
         "findings": ", ".join(f"{f['code']} ({f['effect']})" for f in verdict["findings"]),
+        "source": _source(out, verdict),
         "waits": ", ".join(out.run.text(f"deliveries.wait.{kind}") for kind in told["waits"]),
         "courses": ", ".join(told["courses"]),
         "tries": told["tries"],
@@ -76,6 +78,16 @@ def table(out: Output, found: "Detail", words: Explained) -> None:
     if told["attempts"]:
         columns = [f"deliveries.column.{name}" for name in ATTEMPT]
         out.table(columns, [[attempt[name] for name in ATTEMPT] for attempt in told["attempts"]])
+
+
+def _source(out: Output, verdict: dict[str, Any]) -> str | None:
+    """Whether the sector database was asked for this verdict, or how old the answer was."""
+    age_ms = verdict.get("age_ms")
+    if age_ms is None:
+        return None
+    return (
+        out.run.text("deliveries.cached", s=round(age_ms / 1000)) if age_ms else out.run.text("deliveries.live")
+    )
 
 
 def _record(found: "Record") -> dict[str, Any]:
@@ -94,6 +106,7 @@ def _verdict(found: "LastVerdict") -> dict[str, Any]:
         "verified": found.verified,
         "reason": found.reason,
         "rung": found.rung,
+        "live": found.age_ms == 0,
         "age_ms": found.age_ms,
         "policy_version": found.policy_version,
         "findings": [{"code": f.code, "effect": f.effect.value} for f in found.findings],

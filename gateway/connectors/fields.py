@@ -134,3 +134,11 @@ def usable_revision(value: object) -> int | None:
         return _revision(value)
     except PydanticCustomError:
         return None
+
+
+def _object_or_nothing(value: object) -> object:
+    return value if isinstance(value, dict) else None
+
+
+# A result that is no object states nothing: held as unstated, like one that is missing, and never refused.
+ObjectOrNothing = BeforeValidator(_object_or_nothing)

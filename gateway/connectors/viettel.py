@@ -3,12 +3,21 @@
 Source: contracts/vendors/viettel/README.md (which fields are assumed).
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
 from gateway.connectors import Connector, Unsupported, fields, readings, wire
-from gateway.connectors.fields import EpochMs, Id, Periods, Revision, Score, Stated, Text
+from gateway.connectors.fields import (
+    EpochMs,
+    Id,
+    ObjectOrNothing,
+    Periods,
+    Revision,
+    Score,
+    Stated,
+    Text,
+)
 from gateway.connectors.wire import Wire
 from gateway.model.completion import Claim, Completion, Course, Result, Role
 
@@ -56,7 +65,7 @@ class ViettelCompletion(Wire):
     occurred_at: EpochMs = Field(alias="occurredAt", description="milliseconds since 1970-01-01 UTC")
     user: ViettelUser
     course: ViettelCourse
-    result: ViettelResult | None = None
+    result: Annotated[ViettelResult | None, ObjectOrNothing] = None
 
 
 class Viettel:

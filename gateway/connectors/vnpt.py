@@ -5,12 +5,12 @@ Source: contracts/vendors/vnpt/README.md (which fields are assumed); vnpt_grades
 
 import tomllib
 from importlib.resources import files
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
 from gateway.connectors import Connector, Unsupported, fields, readings, wire
-from gateway.connectors.fields import Id, IsoMs, Periods, Revision, Score, Text
+from gateway.connectors.fields import Id, IsoMs, ObjectOrNothing, Periods, Revision, Score, Text
 from gateway.connectors.wire import Wire
 from gateway.model.completion import Claim, Completion, Course, Result, Role
 
@@ -68,7 +68,7 @@ class VnptCompletion(Wire):
     completed_at: IsoMs = Field(alias="thoi_gian", description="completion, ISO 8601 with offset")
     learner: VnptLearner = Field(alias="hoc_vien")
     course: VnptCourse = Field(alias="khoa_hoc")
-    result: VnptResult | None = Field(None, alias="ket_qua")
+    result: Annotated[VnptResult | None, ObjectOrNothing] = Field(None, alias="ket_qua")
 
 
 class Vnpt:

@@ -44,7 +44,7 @@ class Breaker:
         self._limits = limits or BreakerLimits()
         self._tripped: BreakerState | None = None  # OPEN or PAUSED
         self._calls: deque[tuple[float, bool]] = deque()  # (when, failed), the last window
-        self._failed = self._in_a_row = 0
+        self._failed = self._in_a_row = self._throttled_in_a_row = 0
         self._not_before = float("-inf")  # asked for by the destination
         self._probe_at = 0.0
         self._probing = False
@@ -92,7 +92,7 @@ class Breaker:
             self._probing = False
             self._calls.clear()
             self._failed = 0
-        self._in_a_row = 0
+        self._in_a_row = self._throttled_in_a_row = 0
         self._count(failed=False)
         return closed
 
@@ -101,7 +101,10 @@ class Breaker:
         now = self._now()
         if isinstance(error, Throttled) and (error.retry_after_s is not None or error.status == 429):
             asked_s = error.retry_after_s if error.retry_after_s is not None else self._limits.throttle_s
-            self._not_before = max(self._not_before, now + asked_s)
+            # Who says "in two seconds" for hours is asked ever more rarely, up to the interval of a probe.
+            patience_s = min(2.0**self._throttled_in_a_row, self._limits.probe_s)
+            self._throttled_in_a_row += 1
+            self._not_before = max(self._not_before, now + max(asked_s, patience_s))
             self._probing = False
             return False
         if isinstance(error, CredentialsRefused):

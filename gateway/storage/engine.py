@@ -149,6 +149,8 @@ def open_database(url: str) -> Database:
         folder = Path(parsed.database).parent
         if not folder.is_dir():
             raise ConfigError(f"the database folder {folder} is missing: run `gateway init`, or make it")
+        # Only for its owner, from the first byte; SQLite gives the WAL and its index the same mode.
+        Path(parsed.database).touch(mode=0o600, exist_ok=True)
         url = f"sqlite+aiosqlite:///{parsed.database}"
         writer = create_async_engine(url, pool_size=1, max_overflow=0, hide_parameters=True)
         reader = create_async_engine(url, pool_size=4, max_overflow=4, hide_parameters=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import aiohttp
 
 from gateway.app import Gateway
+from gateway.bdtx.courses import read_courses
 from gateway.cli.demonstration import findings
 from gateway.cli.demonstration.control import Control
 from gateway.cli.demonstration.feed import Sent, feed
@@ -36,6 +37,7 @@ class Ending:
     repeated: int  # requests that vendors sent again
     mismatches: list[Mismatch] = field(default_factory=list)
     tales: list[Tale] = field(default_factory=list)
+    unmapped: tuple[str, str] | None = None  # vendor and course id of a course that results wait for
 
     @property
     def is_good(self) -> bool:
@@ -85,7 +87,17 @@ async def play(
             *findings.of_writes(await control.writes()),
         ]
         ending.tales = await Teller(out.run, gateway.db, people, items, lines).tell()
+        ending.unmapped = await _unmapped(gateway)
     return ending
+
+
+async def _unmapped(gateway: Gateway) -> tuple[str, str] | None:
+    """The first course that nobody has mapped, if this run met one."""
+    names = {vendor.id: vendor.name for vendor in await gateway.vendors.all()}
+    for course in await read_courses(gateway.db):
+        if course.module is None:
+            return names[course.vendor_id], course.course_key
+    return None
 
 
 async def _watch(gateway: Gateway, display: Display, sent: Sent) -> None:

@@ -10,7 +10,6 @@ from gateway.cli.balance import show
 from gateway.cli.demonstration.place import Place
 from gateway.cli.demonstration.play import Ending
 from gateway.cli.output import Output
-from gateway.sandbox.courses import unmapped
 
 SHOWN = 10  # mismatches
 MODULE = "GVPT15"  # what the unmapped course of the sandbox comes closest to
@@ -44,8 +43,10 @@ def what_next(out: Output, ending: Ending, place: Place, *, stays_up: bool) -> N
     ]
     if stays_up:
         out.say("demo.up", gateway=place.gateway, sandbox=place.sandbox)
-        course = unmapped("viettel")
-        lines += [f"{gateway} courses map {course.vendor} {course.course_id} {MODULE}", f"{gateway} doctor"]
+        if ending.unmapped is not None:
+            vendor, course_id = ending.unmapped
+            lines.append(f"{gateway} courses map {vendor} {shlex.quote(course_id)} {MODULE}")
+        lines.append(f"{gateway} doctor")
     out.say("demo.next")
     _commands(out, lines)
     if stays_up and held is not None and held.corrects:

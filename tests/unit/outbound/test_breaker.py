@@ -185,14 +185,26 @@ def test_a_probe_may_find_another_reason(breaker, now):
 
 def test_retry_after_delays_and_counts_as_no_failure(breaker, now):
     """A destination that names the time is obeyed and never called broken for it."""
-    for _ in range(20):
-        assert not breaker.record_failure(Throttled("x", status=503, retry_after_s=7))
+    assert not breaker.record_failure(Throttled("x", status=503, retry_after_s=7))
     assert breaker.state is BreakerState.DELAYED
     assert breaker.wait_s() == pytest.approx(7)
     assert not breaker.allows()
     now.at += 7
     assert breaker.state is BreakerState.CLOSED
     assert breaker.allows()
+
+
+def test_a_short_retry_after_again_and_again_is_asked_ever_more_rarely(breaker, now):
+    """Two seconds, told for hours, would be thousands of attempts a row: up to one probe interval is waited."""
+    waited = []
+    for _ in range(8):
+        assert not breaker.record_failure(Throttled("x", status=503, retry_after_s=2))
+        waited.append(round(breaker.wait_s()))
+        now.at += breaker.wait_s()
+    assert waited == [2, 2, 4, 8, 16, 30, 30, 30]
+    breaker.record_success()
+    breaker.record_failure(Throttled("x", status=503, retry_after_s=2))
+    assert breaker.wait_s() == pytest.approx(2)
 
 
 def test_a_shorter_delay_never_shortens_a_longer_one(breaker):
