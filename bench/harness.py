@@ -22,8 +22,10 @@ from bench.machine import Others, commit, machine
 from bench.targets import Document, judged, told, wanted
 
 RESULTS = Path(__file__).parent / "results"
+CPU = "cpu_us"  # the fact that says how much processor time one completion took
 QUIET_CORES = 0.2  # others, the kernel and a PostgreSQL of ours among them, may use so much unnoticed
 
+RATIO = ("median", "low", "high", "cpu")
 Options = TypeVar("Options")
 Fact = float | int | str | bool
 
@@ -55,11 +57,13 @@ class Figure:
             "unit": self.unit,
             "median": self.median,
             "runs": [run.value for run in self.runs],
-            "facts": {name: self._fact(name) for name in (self.runs[-1].facts if self.runs else ())},
+            "facts": {name: self.fact(name) for name in (self.runs[-1].facts if self.runs else ())},
         }
 
-    def _fact(self, name: str) -> Fact:
+    def fact(self, name: str) -> Fact | None:
         """Numbers as medians; of what is true or false, whether it always was; of texts the last."""
+        if not all(name in run.facts for run in self.runs):
+            return None
         values = [run.facts[name] for run in self.runs]
         if all(isinstance(value, bool) for value in values):
             return all(values)
@@ -98,7 +102,10 @@ class Measured:
                 print(f"  {name}: {run.value:,.0f} {unit}", file=sys.stderr, flush=True)
 
     def compare(self, name: str, over: str) -> None:
-        """Adds the ratio `name / over`: the median of the rounds' ratios, the lowest and the highest."""
+        """Adds the ratio `name / over`: the median of the rounds' ratios, the lowest and the highest.
+
+        `cpu`: the same by processor time a completion, which other programs disturb less.
+        """
         if name not in self.figures or over not in self.figures:
             return
         above, below = self.figures[name].runs, self.figures[over].runs
@@ -106,7 +113,11 @@ class Measured:
             found = [a.value / b.value for a, b in zip(above, below, strict=True)]
         else:
             found = [self.figures[name].median / self.figures[over].median]
-        self.ratios[f"{name} / {over}"] = {"median": median(found), "low": min(found), "high": max(found)}
+        ratio = {"median": median(found), "low": min(found), "high": max(found)}
+        ours, theirs = (self.figures[one].fact(CPU) for one in (name, over))
+        if isinstance(ours, float) and isinstance(theirs, float):
+            ratio["cpu"] = theirs / ours
+        self.ratios[f"{name} / {over}"] = ratio
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,9 +198,9 @@ def show(document: Document) -> None:
         table.add_row(name, f"{told(figure['median'])} {figure['unit']}", runs, facts)
     console.print(table)
     if document["ratios"]:
-        table = Table("ratio", "median", "lowest", "highest")
+        table = Table("ratio", "median", "lowest", "highest", "by processor time")
         for name, ratio in document["ratios"].items():
-            table.add_row(name, *(f"{ratio[key]:.2f}" for key in ("median", "low", "high")))
+            table.add_row(name, *(f"{ratio[key]:.2f}" if key in ratio else "–" for key in RATIO))
         console.print(table)
     for note in document["notes"]:
         console.print(note, soft_wrap=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import orjson
 
 from bench.chart import bars
-from bench.harness import RESULTS
+from bench.harness import RATIO, RESULTS
 from bench.machine import ROOT
 from bench.targets import Document, judged, told, wanted
 
@@ -98,10 +98,10 @@ def _figures(document: Document) -> Iterator[str]:
 
 
 def _ratios(document: Document) -> Iterator[str]:
-    yield "| ratio | median | lowest | highest |"
-    yield "|---|---|---|---|"
+    yield "| ratio | median | lowest | highest | by processor time |"
+    yield "|---|---|---|---|---|"
     for name, ratio in document["ratios"].items():
-        yield f"| {name} | {ratio['median']:.2f} | {ratio['low']:.2f} | {ratio['high']:.2f} |"
+        yield f"| {name} | " + " | ".join(f"{ratio[key]:.2f}" if key in ratio else "–" for key in RATIO) + " |"
 
 
 if __name__ == "__main__":
