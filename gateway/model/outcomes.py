@@ -29,7 +29,7 @@ class RetryLater:
     """Not now. `own_fault` says whether the record itself is to blame: only then a try is burnt."""
 
     code: str
-    delay_ms: int | None = None  # None: the retry schedule decides
+    delay_ms: int | None = None  # None: the retry schedule decides; for an own fault it is the least
     own_fault: bool = False
     outcome_unknown: bool = False  # sent, and no answer says what became of it
     outrank: int | None = None  # the destination holds this revision: ours must rise above it

@@ -122,17 +122,17 @@ async def due_lanes(db: Database, clock: Clock, state: State, lanes: Sequence[in
     return [lane for lane in lanes if lane in due]
 
 
-async def renew(db: Database, clock: Clock, deliveries: Sequence[Delivery], lease_ms: int) -> None:
-    """Moves the lease of rows that are still ours ahead; before each call of a bisection."""
-    until = clock.now_ms() + lease_ms
+async def renew(db: Database, clock: Clock, deliveries: Sequence[Delivery], lease_ms: int) -> set[int]:
+    """Moves the lease of rows that are still ours ahead. Returns: their ids; the others are somebody else's."""
 
-    async def extend(tx: Tx) -> None:
+    async def extend(tx: Tx) -> set[int]:
         x = tx.json_rows(("id", "int"), ("fence", "int"))
-        await tx.run(
+        found = await tx.rows(
             f"UPDATE deliveries SET due_at_ms = :until FROM {x} "
-            "WHERE deliveries.id = x.id AND deliveries.fence = x.fence",
+            "WHERE deliveries.id = x.id AND deliveries.fence = x.fence RETURNING deliveries.id",
             rows=tx.pack(sorted((d.id, d.fence) for d in deliveries)),
-            until=until,
+            until=clock.now_ms() + lease_ms,
         )
+        return {row.id for row in found}
 
-    await db.write(extend)
+    return await db.write(extend)

@@ -183,11 +183,11 @@ def _new_row(result: Result, now: int, jitter: random.Random, woken: set[tuple[s
             due = now + retry.jittered(delay, jitter)
             unknown = unknown or (delivery.was_unknown and not result.not_sent)
             return _Row(delivery.state, due, delivery.tries, code, None, unknown)
-        case RetryLater(code=code, outcome_unknown=unknown):
+        case RetryLater(code=code, outcome_unknown=unknown, delay_ms=least_ms):
             delay_or_end = retry.retry_ms(delivery.tries + 1)
             if delay_or_end is None and not unknown:
                 return _Row(State.DEAD, None, delivery.tries + 1, code, "gateway")
-            due = now + retry.jittered(delay_or_end or retry.CURABLE_MS, jitter)
+            due = now + max(retry.jittered(delay_or_end or retry.CURABLE_MS, jitter), least_ms or 0)
             return _Row(delivery.state, due, delivery.tries + 1, code, None, unknown)
         case Bury(reason=reason):
             return _Row(State.DEAD, None, delivery.tries, reason, "gateway")

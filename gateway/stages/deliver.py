@@ -30,6 +30,7 @@ from gateway.outbound.gate import Gate
 from gateway.queue import payloads
 from gateway.queue.claim import claim, renew
 from gateway.queue.delivery import Delivery, Result
+from gateway.queue.keep import kept
 from gateway.queue.record import record
 from gateway.queue.records import Acknowledged, Standing, standing
 from gateway.queue.retry import SCHEDULE_S
@@ -91,7 +92,8 @@ class Deliver:
         self._gate = gate
         self._batch_items = batch_items
         self._lease_ms = lease_ms
-        self._call_timeout_ms = call_timeout_ms
+        # Jitter takes a fifth off; a read-back must not come sooner than one call timeout after the send.
+        self._read_back_ms = call_timeout_ms * 5 // 4 + 1
         self._jitter = jitter
         self._last_success_ms = 0
 
@@ -109,7 +111,8 @@ class Deliver:
         if not claimed:
             self._gate.forgo()
             return 0
-        await self._deliver(claimed, {}, seen_wake)
+        async with kept(self._db, self._clock, claimed, self._lease_ms):
+            await self._deliver(claimed, {}, seen_wake)
         if is_probe:
             self._gate.forgo()  # nothing was left to send, so nobody was called: the probe is not used up
         return len(claimed)
@@ -123,10 +126,14 @@ class Deliver:
 
         `seen_wake` is the newest wake it knew before it claimed them.
         """
-        for start in range(0, len(opened), self._batch_items):
-            part = opened[start : start + self._batch_items]
-            completions = {d.id: completion for d, completion in part}
-            await self._deliver([d for d, _ in part], completions, seen_wake)
+        async with kept(self._db, self._clock, [d for d, _ in opened], self._lease_ms) as ours:
+            for start in range(0, len(opened), self._batch_items):
+                part = [
+                    (d, completion)
+                    for d, completion in opened[start : start + self._batch_items]
+                    if d.id not in ours.lost
+                ]
+                await self._deliver([d for d, _ in part], {d.id: one for d, one in part}, seen_wake)
 
     async def _deliver(
         self, claimed: Sequence[Delivery], opened: Mapping[int, Completion], seen_wake: int
@@ -308,10 +315,10 @@ class Deliver:
             case OutcomeKind.REFUSE:
                 return Bury(row.reason)
             case OutcomeKind.UNKNOWN:
-                return RetryLater(row.reason, delay_ms=self._call_timeout_ms, outcome_unknown=True)
+                return RetryLater(row.reason, delay_ms=self._read_back_ms, outcome_unknown=True)
             case _:
                 unknown = not row.clears_unknown or pushed.unknown
-                delay = self._call_timeout_ms if unknown and not row.burns_try else None
+                delay = self._read_back_ms if unknown else None
                 return RetryLater(row.reason, delay, own_fault=row.burns_try, outcome_unknown=unknown)
 
 

@@ -20,6 +20,7 @@ from gateway.outbound.gate import Gate
 from gateway.queue import payloads
 from gateway.queue.claim import claim as claim_due
 from gateway.queue.delivery import Delivery, Result
+from gateway.queue.keep import kept
 from gateway.queue.lanes import INTERACTIVE, REPLAY
 from gateway.queue.record import record_in
 from gateway.queue.retry import MAX_UNRECORDED_CLAIMS
@@ -92,8 +93,9 @@ class Verify:
         # What somebody waits for, or what was held for the registry's word, is always asked live.
         is_recheck = state is State.HELD or lane in (INTERACTIVE, REPLAY)
         not_before_ms = self._clock.now_ms() if is_recheck else 0
-        judged = await self._judging.judge(opened, seen_wake, not_before_ms=not_before_ms)
-        judged = await self._hinted(judged)
+        async with kept(self._db, self._clock, claimed, self._lease_ms):  # a slow registry is nobody's fault
+            judged = await self._judging.judge(opened, seen_wake, not_before_ms=not_before_ms)
+            judged = await self._hinted(judged)
         if is_probe:
             self._gate.forgo()  # everybody was known and nobody was called: the probe is not used up
         verified = await self._record([*unopened, *judged], seen_wake, lease=self._deliver.takes_over())

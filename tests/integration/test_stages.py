@@ -1,5 +1,7 @@
 """Rules of the two stages that only show when one step is taken at a time."""
 
+import asyncio
+
 import pytest
 
 from gateway.model.clock import DAY_MS, HOUR_MS, day_number
@@ -131,3 +133,41 @@ async def test_a_new_months_key_made_by_another_process_opens_at_once(hand):
     [id_] = await hand.send(completion(1))
     await hand.verify()
     assert (await hand.row(id_)).state == "verified"
+
+
+async def test_an_unanswered_send_is_read_back_no_sooner_than_one_call_timeout_later(hand):
+    """TEMIS may still be storing it; jitter only makes the wait longer."""
+    await hand.send(*(completion(n) for n in range(20)))
+    await hand.verify()
+    await hand.faults(SILENT)
+    await hand.deliver()
+    soonest = min(row.due_at_ms for row in await hand.rows("SELECT due_at_ms FROM deliveries"))
+    assert soonest - hand.clock.now_ms() >= hand.gateway.settings.temis.timeout_s * 1000
+
+
+RENEWED = "SELECT 1 FROM deliveries WHERE event_id = 'evt-3' AND due_at_ms = :due"
+
+
+async def test_what_was_taken_away_while_the_first_part_was_sent_is_not_sent(database_url, tmp_path, clock):
+    """A verified batch is delivered in parts; before each, what others have changed meanwhile is left out."""
+    async with by_hand(database_url, tmp_path, clock, GATEWAY_TEMIS_BATCH_ITEMS="1") as hand:
+        deliver = hand.pipeline.deliver
+        deliver._lease_ms = 60
+        push = deliver._client.push
+        calls = 0
+
+        async def slow_push(items):
+            nonlocal calls
+            calls += 1
+            if calls == 1:
+                await withdraw(hand.db, hand.clock, 1, "evt-2")
+                hand.clock.advance(ms=1)
+                async with asyncio.timeout(10):  # until the leases were renewed after that
+                    while not await hand.rows(RENEWED, due=hand.clock.now_ms() + 60):
+                        await asyncio.sleep(0.005)
+            return await push(items)
+
+        deliver._client.push = slow_push
+        await hand.send(completion(1), completion(2), completion(3))
+        await hand.verify(hand_over=True)
+        assert sorted(r["sector_id"] for r in await hand.shown()) == [ROSTER[1].sector_id, ROSTER[3].sector_id]
