@@ -2,15 +2,17 @@
 
 import asyncio
 
-from gateway.model.outcomes import Advance
+from gateway.model.outcomes import Advance, Hold, Wait
 from gateway.model.states import State
 from gateway.queue.accept import Acceptor
 from gateway.queue.acts import withdraw
+from gateway.queue.balance import balance
 from gateway.queue.claim import claim
 from gateway.queue.delivery import Delivery, Result, Target
 from gateway.queue.record import record, record_in
 from gateway.queue.records import Acknowledged
-from gateway.storage.engine import Database, Tx
+from gateway.queue.wake import newest_wake, wake, wake_in
+from gateway.storage.engine import Database, Tx, open_database
 from tests.builders import FakeClock, an_arrival, steady
 
 LEASE = 30_000
@@ -225,3 +227,82 @@ async def test_an_answer_to_an_outdated_revision_does_not_end_the_winner(db, clo
     await acknowledge(db, clock, await take_one(db, clock, "a", State.VERIFIED), 3)
     assert (await one(db, a)).state == "delivered"
     assert not await rows(db, "SELECT 1 FROM deliveries WHERE unknown_since_ms IS NOT NULL")
+
+
+async def test_two_processes_that_store_the_same_events_at_once_give_the_right_receipts(
+    database_url, db, clock
+):
+    """Each event is received once in the ledger, every other sending of it is a duplicate or a conflict."""
+    other = open_database(database_url)
+    batches = [
+        [an_arrival(f"e{n}", content=b"x" if n % 5 or start else b"y") for n in range(start, start + 60)]
+        for start in (0, 20, 40, 0, 20, 40)
+    ]
+    batches = [batch[::-1] if n % 2 else batch for n, batch in enumerate(batches)]  # in opposite orders
+    processes = [Acceptor(one, clock) for one in (db, other, db, other, db, other)]
+    answers = await asyncio.gather(
+        *(process.accept(batch) for process, batch in zip(processes, batches, strict=True))
+    )
+    await other.close()
+    sheet = (await balance(db)).total
+    assert sheet.closes
+    assert sheet.received == 100 == sum(r.status == "accepted" for a in answers for r in a)
+    assert sum(sheet.arrived.values()) == 360
+    kept = await rows(db, "SELECT COUNT(*) AS n FROM quarantine")
+    assert kept[0].n == sheet.arrived["conflict"]
+    assert len(await rows(db, "SELECT 1 FROM payloads")) == 100
+
+
+async def test_a_balance_read_while_others_store_and_deliver_always_closes(db, clock):
+    """Ledger and rows are read in one snapshot, whatever commits in between."""
+    acceptor = Acceptor(db, clock)
+    ended = asyncio.Event()
+
+    async def look() -> int:
+        looks = 0
+        while not ended.is_set():
+            assert (await balance(db)).closes
+            looks += 1
+        return looks
+
+    looking = asyncio.create_task(look())
+    for n in range(15):
+        await acceptor.accept([an_arrival(f"b{n}-{i}") for i in range(20)])
+        await take(db, clock, State.ACCEPTED)
+    ended.set()
+    assert await looking > 1
+
+
+HOLD = Hold("registry.not_found", "school", (Wait("person", "p1"),))
+
+
+async def test_a_wake_beside_the_hold_it_concerns_waits_for_it(db, clock):
+    """The hold is written and not yet committed when the person is mended: the wake finds it."""
+    await Acceptor(db, clock).accept([an_arrival("held")])
+    seen = await newest_wake(db)
+    [d] = await take(db, clock, State.ACCEPTED)
+
+    async def hold(tx: Tx) -> None:
+        await record_in(tx, "verify", [Result(d, HOLD, "held")], (), seen, clock.now_ms(), steady())
+
+    async def mend() -> None:
+        assert await wake(db, clock, [Wait("person", "p1")], cause="registry_fix") == 1
+
+    await overlapping(db, hold, mend)
+    assert [again.id for again in await take(db, clock, State.HELD)] == [d.id]
+
+
+async def test_a_hold_beside_the_wake_that_concerns_it_waits_for_it(db, clock):
+    """The wake found nobody and is not yet committed when the hold is written: the hold is due at once."""
+    await Acceptor(db, clock).accept([an_arrival("held")])
+    seen = await newest_wake(db)
+    [d] = await take(db, clock, State.ACCEPTED)
+
+    async def mend(tx: Tx) -> None:
+        assert await wake_in(tx, [Wait("person", "p1")], clock.now_ms(), cause="registry_fix") == 0
+
+    async def hold() -> None:
+        await record(db, clock, "verify", [Result(d, HOLD, "held")], seen_wake=seen, jitter=steady())
+
+    await overlapping(db, mend, hold)
+    assert [again.id for again in await take(db, clock, State.HELD)] == [d.id]
