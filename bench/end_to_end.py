@@ -6,7 +6,6 @@ Peers (bench/peers) enqueue durably, make one HTTP POST each and acknowledge; ou
 200, which is part of the design. Load generator and sandbox run on the same cores.
 """
 
-import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from bench.floor.task import What, floor
 from bench.harness import Bench, Measured, Run, Variant, chosen, main
 from bench.load import Spec, load
 from bench.peers.peer import Peer, run_peer
-from bench.pipeline import pipeline, sandbox, until_delivered
+from bench.pipeline import Pipeline, pipeline, sandbox, until_delivered
 from bench.place import a_place
 from bench.processes import Failed
 from gateway.model.discovery import discover
@@ -77,30 +76,34 @@ async def measure(options: Options) -> Measured:
 async def _gateway(options: Options, rows: dict[str, Mapping[str, int]], *, is_split: bool) -> Run:
     total = options.total
     async with a_place(total) as place:
-        async with pipeline(place, is_split=is_split) as processes:
+        async with pipeline(place, is_split=is_split) as parts:
             spec = Spec(place.address, place.secret, total, options.batch, options.connections)
             async with load(place, spec) as sender:
-                cpu_s = sum(process.cpu_s() for process in processes)
+                before = _cpu_s(parts)
                 started = time.perf_counter()
-                done = asyncio.create_task(until_delivered(place, total, processes))
                 sent = await sender.go()
-                await done
+                await until_delivered(place, total, parts.gateway)
                 took_s = time.perf_counter() - started
-                cpu_s = sum(process.cpu_s() for process in processes) - cpu_s
+                after = _cpu_s(parts)
             if not sent.all_taken or sent.accepted != total:
                 raise Failed(f"the gateway accepted {sent.accepted} of {total}: {sent.statuses}")
-            peak_mb = max(process.peak_mb() for process in processes)
-            for process in processes:
-                await process.stop()
+            peak_mb = max(process.peak_mb() for process in parts.gateway)
+            await parts.stop_gateway()
             await all_delivered(place, total)
         rows["gateway"] = rows_of(place)
         facts = {
             "accepting_s": sent.took_s,
-            "cpu_us": cpu_s / total * 1e6,
+            "cpu_us": (after[0] - before[0]) / total * 1e6,
+            "sandbox_us": (after[1] - before[1]) / total * 1e6,
             "peak_mb": peak_mb,
             "bytes_each": place.size_bytes() / total,
         }
     return Run(total / took_s, facts)
+
+
+def _cpu_s(parts: Pipeline) -> tuple[float, float]:
+    """Processor time so far: of the gateway's processes, of the sandbox."""
+    return sum(process.cpu_s() for process in parts.gateway), parts.sandbox.cpu_s()
 
 
 async def _floor(options: Options, rows: dict[str, Mapping[str, int]], what: What) -> Run:

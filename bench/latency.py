@@ -58,11 +58,10 @@ async def measure(options: Options) -> Measured:
 async def steady(rate: int, seconds: int) -> Run:
     """One rate on a new gateway: the median journey, with the 99th of 100 and the worst. Raises: Failed."""
     total = rate * seconds
-    async with a_place(total) as place, pipeline(place) as processes:
+    async with a_place(total) as place, pipeline(place) as parts:
         sent = await _send(place, Spec(place.address, place.secret, total, rate_per_s=rate))
-        await until_delivered(place, total, processes)
-        for process in processes:
-            await process.stop()
+        await until_delivered(place, total, parts.gateway)
+        await parts.stop_gateway()
         await all_delivered(place, total)
         took = _journeys(place)
     facts = {
@@ -78,7 +77,7 @@ async def steady(rate: int, seconds: int) -> Run:
 async def _beside_work(options: Options) -> Run:
     """First the backlog, then `work` starts on it while single POSTs arrive; commits are those of the POSTs."""
     total = options.slow * options.busy_seconds
-    async with a_place(options.backlog + total) as place, pipeline(place, has_worker=False) as processes:
+    async with a_place(options.backlog + total) as place, pipeline(place, has_worker=False) as parts:
         await _send(place, Spec(place.address, place.secret, options.backlog, 500, 4))
         singles = Spec(
             place.address, place.secret, total, rate_per_s=options.slow, first=options.backlog, run=1
@@ -89,9 +88,8 @@ async def _beside_work(options: Options) -> Run:
                 before, done_before = await _commits(place), delivered(place)
                 sent = await sender.go()
                 after, done = await _commits(place), delivered(place)
-                await until_delivered(place, options.backlog + total, [*processes, work])
-        for process in processes:
-            await process.stop()
+                await until_delivered(place, options.backlog + total, [*parts.gateway, work])
+        await parts.stop_gateway()
         await all_delivered(place, options.backlog + total)
     if not sent.all_taken or sent.accepted != total:
         raise Failed(f"the gateway accepted {sent.accepted} of {total}: {sent.statuses}")

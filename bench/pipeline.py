@@ -1,14 +1,27 @@
 """The gateway's processes with the sandbox beside them, and waiting for their work to be done."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import NamedTuple
 
 from bench.checks import delivered, temis_of
 from bench.place import Place
 from bench.processes import Failed, Process, running
 
 LOOK_S = 0.02  # the end is noticed so late at most, to our disadvantage
+
+
+class Pipeline(NamedTuple):
+    """What runs: the gateway's processes, and the sandbox."""
+
+    gateway: list[Process]
+    sandbox: Process
+
+    async def stop_gateway(self) -> None:
+        """As an operator stops it; the sandbox stays, to be asked."""
+        for process in self.gateway:
+            await process.stop()
 
 
 def sandbox(place: Place) -> AbstractAsyncContextManager[Process]:
@@ -18,22 +31,22 @@ def sandbox(place: Place) -> AbstractAsyncContextManager[Process]:
 
 
 @asynccontextmanager
-async def pipeline(
-    place: Place, *, is_split: bool = False, has_worker: bool = True
-) -> AsyncIterator[list[Process]]:
-    """The sandbox and `gateway serve`, with `gateway work` when split. Yields: the gateway's processes."""
+async def pipeline(place: Place, *, is_split: bool = False, has_worker: bool = True) -> AsyncIterator[Pipeline]:
+    """The sandbox and `gateway serve`, with `gateway work` when split."""
     env, logs = place.environment(), place.folder
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(sandbox(place))
+        outside = await stack.enter_async_context(sandbox(place))
         serve = ["gateway", "serve", *(["--no-worker"] if is_split or not has_worker else [])]
         processes = [await stack.enter_async_context(running("serve", serve, env, logs / "serve.log"))]
         if is_split:
             work = running("work", ["gateway", "work"], env, logs / "work.log")
             processes.append(await stack.enter_async_context(work))
-        yield processes
+        yield Pipeline(processes, outside)
 
 
-async def until_delivered(place: Place, total: int, processes: list[Process], within_s: float = 600) -> None:
+async def until_delivered(
+    place: Place, total: int, processes: Sequence[Process], within_s: float = 600
+) -> None:
     """Returns when TEMIS has all records and the gateway has written so. Raises: Failed."""
     try:
         async with asyncio.timeout(within_s):

@@ -33,13 +33,12 @@ def answered(bench, measured):
 async def test_what_is_sent_is_delivered_once_and_the_floor_writes_as_many_rows():
     """The heart of every figure: the balance closes, and TEMIS has each record written once."""
     async with a_place(TOTAL) as place:
-        async with pipeline(place) as processes:
+        async with pipeline(place) as parts:
             async with load(place, Spec(place.address, place.secret, TOTAL, batch=25, connections=2)) as sender:
                 sent = await sender.go()
-            await until_delivered(place, TOTAL, processes, within_s=60)
-            assert min(process.peak_mb() for process in processes) > 10
-            for process in processes:
-                await process.stop()
+            await until_delivered(place, TOTAL, parts.gateway, within_s=60)
+            assert min(process.peak_mb() for process in parts.gateway) > 10
+            await parts.stop_gateway()
             assert (sent.statuses, sent.accepted) == ({"202": 3}, TOTAL)
             assert await temis_of(place) == {"records": TOTAL, "writes": TOTAL, "items": {"created": TOTAL}}
             await all_delivered(place, TOTAL)
