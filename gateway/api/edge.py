@@ -12,7 +12,7 @@ from aiohttp import web
 from gateway.api.context import CONTEXT, Context
 from gateway.api.languages import preferred
 from gateway.api.mapping import refusal_of
-from gateway.observe.trace import Trace, parse
+from gateway.observe.trace import new_trace_id, parse
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 log = structlog.get_logger(__name__)
@@ -29,7 +29,7 @@ async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
     context = request.app[CONTEXT]
     started = time.perf_counter()
     sent = parse(request.headers.get("traceparent"))
-    trace_id = (sent or Trace.new()).trace_id
+    trace_id = sent.trace_id if sent is not None else new_trace_id()
     structlog.contextvars.bind_contextvars(trace_id=trace_id)
     facts = request[FACTS] = {}
     context.drain.enter()

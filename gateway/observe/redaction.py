@@ -7,6 +7,7 @@ cards, sector identifiers, phone numbers, personal numbers) are replaced in ever
 import re
 import traceback
 from collections.abc import Mapping, MutableMapping
+from functools import lru_cache
 from typing import Any
 
 from pydantic import ValidationError
@@ -91,10 +92,17 @@ def _message(error: BaseException) -> str:
 
 
 def _field(name: str, value: object, depth: int) -> object:
-    folded = name.lower().replace("_", "").replace("-", "")
-    if folded in PERSONAL or folded in SECRET or folded.endswith(ENDINGS):
+    is_hidden, is_machine = _kind(name)
+    if is_hidden:
         return HIDDEN
-    return value if folded in MACHINE else _value(value, depth)
+    return value if is_machine else _value(value, depth)
+
+
+@lru_cache(maxsize=1024)  # the names of fields are few and stand in every line
+def _kind(name: str) -> tuple[bool, bool]:
+    folded = name.lower().replace("_", "").replace("-", "")
+    is_hidden = folded in PERSONAL or folded in SECRET or folded.endswith(ENDINGS)
+    return is_hidden, folded in MACHINE
 
 
 def _value(value: object, depth: int) -> object:

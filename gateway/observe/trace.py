@@ -20,7 +20,7 @@ class Trace(NamedTuple):
     @classmethod
     def new(cls, sampled: bool = True) -> Self:
         """A trace that starts here."""
-        return cls(_random_hex(16), _random_hex(8), sampled)
+        return cls(new_trace_id(), _random_hex(8), sampled)
 
     def child(self) -> Self:
         """The next span of the same trace: what is sent on."""
@@ -40,6 +40,11 @@ def parse(header: str | None) -> Trace | None:
     if version == "ff" or (version == "00" and more) or not trace_id.strip("0") or not span_id.strip("0"):
         return None
     return Trace(trace_id, span_id, bool(int(flags, 16) & 1))
+
+
+def new_trace_id() -> str:
+    """The id of a trace that starts here: 32 hex digits, not all zero."""
+    return _random_hex(16)
 
 
 def _random_hex(size_bytes: int) -> str:

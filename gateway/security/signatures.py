@@ -104,10 +104,10 @@ def _header(headers: Mapping[str, str], name: str) -> str:
 
 
 def _check_clock(timestamp: str, now_s: int, tolerance_s: int) -> None:
-    server_time = http_date(now_s * 1000)
     if not _SECONDS.fullmatch(timestamp):
         in_ms = re.fullmatch(r"[0-9]{12,14}", timestamp)
         hint = "; it looks like milliseconds" if in_ms else ""
+        server_time = http_date(now_s * 1000)
         raise SignatureRefused(
             "signature.bad_timestamp",
             f"{TIMESTAMP} must be Unix seconds as a whole number{hint}; server time {server_time} is {now_s}",
@@ -118,6 +118,7 @@ def _check_clock(timestamp: str, now_s: int, tolerance_s: int) -> None:
     off_s = int(timestamp) - now_s
     if abs(off_s) > tolerance_s:
         side = "ahead of" if off_s > 0 else "behind"
+        server_time = http_date(now_s * 1000)
         raise SignatureRefused(
             "signature.clock_off",
             f"{TIMESTAMP} is {abs(off_s)} s {side} server time {server_time} (at most {tolerance_s} s)",
