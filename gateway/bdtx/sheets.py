@@ -45,6 +45,16 @@ class Sheet:
     unknown: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a row is left out. `code` is a text key, `units.CODE` or `users.CODE`, that says cause and remedy."""
+
+    line: int
+    field: str
+    code: str
+    value: str = ""  # what the cell says, where that may be repeated: never a person's name
+
+
 def read_sheet(path: Path, columns: Columns, required: Iterable[str]) -> Sheet:
     """The first sheet of a file. Raises: ConfigError when it is no table or lacks a required column."""
     try:

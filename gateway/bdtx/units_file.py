@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
 
-from gateway.bdtx.sheets import Row, Sheet, fold, read_day
+from gateway.bdtx.sheets import Fault, Row, Sheet, fold, read_day
 from gateway.bdtx.units import (
     ALWAYS,
     COMMUNES_BEGIN,
@@ -21,7 +21,6 @@ from gateway.bdtx.units import (
     Unit,
     Units,
 )
-from gateway.model.texts import Texts
 
 COLUMNS = {
     "code": ("Mã đơn vị", "Mã", "Mã trường", "unit code"),
@@ -67,19 +66,6 @@ _MAX_NAME = 200
 _DAY = timedelta(days=1)
 
 Complain = Callable[..., None]  # (field, code, value)
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Why a row is left out. `code` is a key of texts/ (`units.CODE`), which says cause and remedy."""
-
-    line: int
-    field: str
-    code: str
-    value: str = ""
-
-    def told(self, texts: Texts, lang: str) -> str:
-        return texts.get(f"units.{self.code}", "vi" if lang == "vi" else "en", value=self.value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,9 @@ from gateway.model.errors import NotFound
 
 if TYPE_CHECKING:
     from gateway.app import Gateway
+    from gateway.bdtx.sheets import Fault
     from gateway.bdtx.units import Edge, Unit, Units
-    from gateway.bdtx.units_file import Fault, Plan
+    from gateway.bdtx.units_file import Plan
 
 APP = typer.Typer(help="Schools and offices, and who is under whom on which day.")
 
@@ -178,7 +179,7 @@ def _fault(run: Invocation, fault: "Fault") -> dict[str, Any]:
     from gateway.bdtx.units_file import TEXTS
     from gateway.model.texts import Texts
 
-    message = fault.told(Texts.load(TEXTS), run.lang)
+    message = Texts.load(TEXTS).get(f"units.{fault.code}", run.lang, value=fault.value)
     return {"line": fault.line, "field": fault.field, "code": fault.code, "message": message}
 
 

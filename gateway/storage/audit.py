@@ -30,7 +30,7 @@ class Act(NamedTuple):
     detail: Mapping[str, Any]
 
 
-async def append(tx: Tx, at_ms: int, actor: str, act: str, object: str, **detail: object) -> None:
+async def append(tx: Tx, at_ms: int, actor: str, act: str, object: str, /, **detail: object) -> None:
     """Adds a row; it stands when the transaction commits, and only then."""
     told = orjson.dumps(detail, option=orjson.OPT_SORT_KEYS)
     if len(told) > MAX_DETAIL_BYTES:
