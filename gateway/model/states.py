@@ -68,6 +68,8 @@ MOVES: tuple[Move, ...] = (
     Move(D, O, "withdrawn", "withdraw"),
     Move(X, O, "withdrawn", "withdraw"),
     Move(O, V, "next_best", "withdraw"),
+    Move(D, V, "next_best", "withdraw"),
+    Move(D, V, "outdated", "deliver"),
     Move(D, V, "healed", "reconcile"),
     Move(X, A, "replay", "replay"),
     Move(X, V, "replay", "replay"),

@@ -26,6 +26,7 @@ CAUSES: dict[str, str] = {
     "superseded": "A correction of the same event (`replaced`) or a better result stands for the record.",
     "withdrawn": "The vendor took the event back.",
     "next_best": "What stood for the record is gone, and this is the best result left.",
+    "outdated": "TEMIS answered an older revision of the record than ours by now: the winner is sent again.",
     "healed": "TEMIS does not show what it acknowledged; it is sent again.",
     "replay": "An operator asked for another try; tries and claims start at 0 again.",
     "discarded": "An operator decided, with a reason, that it shall not be delivered.",

@@ -263,7 +263,11 @@ class Deliver:
         started_ms = self._clock.now_ms()
         items = [r.item for r in ready]
         answers = await push(
-            self._client, items, recently_succeeded=self._recently_succeeded, before_call=before_call
+            self._client,
+            items,
+            recently_succeeded=self._recently_succeeded,
+            before_call=before_call,
+            is_answering=any(r.delivery.was_unknown for r in ready),  # these have just been read back
         )
         took_ms = self._clock.now_ms() - started_ms
         self._judge_destination(answers)

@@ -73,7 +73,7 @@ ROWS: tuple[OutcomeRow, ...] = (
     R("failing.other", K.DESTINATION_FAULT, "upstream.failing", True, False, "3xx (not followed), 404 …"),
     # one item that fails alone while others succeed
     R("poison.refused_whole", K.RETRY, "temis.poison", True, True, "400, 413, 422 for this item alone"),
-    R("poison.failing", K.RETRY, "temis.poison", False, True, "5xx for this item alone"),
+    R("poison.failing", K.RETRY, "temis.poison", False, True, "5xx or 409 for this item alone"),
 )
 # fmt: on
 BY_SEEN = {row.seen: row for row in ROWS}

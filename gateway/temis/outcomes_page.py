@@ -40,10 +40,11 @@ without it counts as a failed call. The sector database is called by the same ru
 
 ## Poison
 
-A batch refused as a whole (400, 413, 422), or answered 5xx while other batches succeed, is bisected within the
-same attempt. An item that fails alone while another item succeeded is poison and burns a try; the others burn
-none. One poison among n items takes at most 2·⌈log2 n⌉ + 1 calls. When both halves of a batch that was answered
-5xx fail again, or nothing at all succeeds in 15 calls, TEMIS is at fault and no item is.
+A batch refused as a whole (400, 413, 422) is bisected within the same attempt; so is one answered 5xx or 409
+while other batches succeed, or right after TEMIS has answered a read-back. An item that fails alone while
+another item was taken is poison and burns a try; the others burn none. One poison among n items takes at most
+2·⌈log2 n⌉ + 1 calls. When both halves of a batch that was answered 5xx or 409 fail again, or nothing at all
+succeeds in 15 calls, TEMIS is at fault and no item is.
 """
 
 

@@ -14,6 +14,7 @@ from gateway.temis.contract import ItemAnswer, RecordItem
 from gateway.temis.outcomes import OutcomeRow, for_answer, for_error
 
 MOST_POISON = 8  # culprits that one attempt looks for; more wait for the next attempt
+CONFLICT = 409
 CALLS_WITHOUT_SUCCESS = 15  # three whole levels of bisection
 
 
@@ -42,16 +43,18 @@ async def push(
     *,
     recently_succeeded: Callable[[], bool],
     before_call: Callable[[], Awaitable[None]],
+    is_answering: bool = False,
 ) -> list[PushResult]:
     """Push 1 to 200 items with different keys.
 
-    `recently_succeeded` says whether TEMIS has answered another batch lately: a 5xx is bisected only then.
+    `recently_succeeded` says whether TEMIS has taken another item lately: a 5xx or 409 is bisected only then,
+    or when TEMIS `is_answering` other questions now. Poison is only what failed while another item was taken.
     `before_call` runs before each call: it renews the lease and takes the turn at the limiter. What it raises
     ends the attempt and is passed on.
 
     One culprit among n is found within 2·⌈log2 n⌉ + 1 calls.
     """
-    attempt = _Attempt(client, items, recently_succeeded, before_call)
+    attempt = _Attempt(client, items, recently_succeeded, before_call, is_answering)
     await attempt.run()
     return attempt.results()
 
@@ -63,11 +66,13 @@ class _Attempt:
         items: Sequence[RecordItem],
         recently_succeeded: Callable[[], bool],
         before_call: Callable[[], Awaitable[None]],
+        is_answering: bool,
     ) -> None:
         self._client = client
         self._items = items
         self._recently_succeeded = recently_succeeded
         self._before_call = before_call
+        self._is_answering = is_answering
         size = len(items)
         self._answers: list[ItemAnswer | None] = [None] * size
         self._errors: list[UpstreamError | None] = [None] * size
@@ -88,7 +93,8 @@ class _Attempt:
                 continue
             middle = part.start + len(part) // 2
             halves = await self._failures([range(part.start, middle), range(middle, part.stop)])
-            if part == whole and len(halves) == 2 and all(self._failed_5xx(half) for half in (part, *halves)):
+            failed = [part, *halves]
+            if part == whole and len(halves) == 2 and all(map(self._failed_as_one, failed)):
                 return  # an outage, not a culprit
             failing.extend(halves)
 
@@ -131,7 +137,8 @@ class _Attempt:
             self._unknown[i] |= not settles
 
     def _may_split(self, error: UpstreamError) -> bool:
-        return isinstance(error, RefusedWhole) or (_is_5xx(error) and self._others_succeed())
+        is_up = self._is_answering or self._others_succeed()
+        return isinstance(error, RefusedWhole) or (_may_be_one_item(error) and is_up)
 
     def _stop(self, error: UpstreamError) -> None:
         self._calls = self._most_calls
@@ -143,8 +150,8 @@ class _Attempt:
         nothing = not self._any_answer() and self._calls >= CALLS_WITHOUT_SUCCESS
         return nothing or self._calls >= self._most_calls
 
-    def _failed_5xx(self, part: range) -> bool:
-        return _is_5xx(self._errors[part.start])
+    def _failed_as_one(self, part: range) -> bool:
+        return _may_be_one_item(self._errors[part.start])
 
     def _any_answer(self) -> bool:
         return any(answer is not None for answer in self._answers)
@@ -153,5 +160,9 @@ class _Attempt:
         return self._any_answer() or self._recently_succeeded()
 
 
-def _is_5xx(error: UpstreamError | None) -> bool:
-    return isinstance(error, Failing) and (error.status or 500) >= 500
+def _may_be_one_item(error: UpstreamError | None) -> bool:
+    """Whether one item can bring this on the whole call: 5xx and 409, which by themselves prove no outage.
+
+    A 409 that were only repeated would be repeated for ever, together with everything beside the culprit.
+    """
+    return isinstance(error, Failing) and ((error.status or 500) >= 500 or error.status == CONFLICT)

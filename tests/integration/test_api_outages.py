@@ -200,7 +200,7 @@ async def until_ready(desk: Desk) -> None:
     [
         (Unanswered("-"), {"status": "down", "state": "open", "retry_in_s": 30.0}),
         (CredentialsRefused("-"), {"status": "down", "state": "paused", "retry_in_s": 60.0}),
-        (Throttled("-", retry_after_s=7), {"status": "degraded", "state": "delayed", "retry_in_s": 7.0}),
+        (Throttled("-", retry_after_s=70), {"status": "degraded", "state": "delayed", "retry_in_s": 70.0}),
     ],
     ids=["outage", "credentials", "throttle"],
 )

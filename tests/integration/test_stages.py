@@ -6,7 +6,7 @@ import pytest
 
 from gateway.model.clock import DAY_MS, HOUR_MS, day_number
 from gateway.model.errors import Failing
-from gateway.queue.acts import withdraw
+from gateway.queue.acts import replay, withdraw
 from gateway.security.vault import Vault
 from gateway.storage.data_keys import ensure_data_keys
 from tests.integration.by_hand import ROSTER, by_hand, completion
@@ -171,3 +171,64 @@ async def test_what_was_taken_away_while_the_first_part_was_sent_is_not_sent(dat
         await hand.send(completion(1), completion(2), completion(3))
         await hand.verify(hand_over=True)
         assert sorted(r["sector_id"] for r in await hand.shown()) == [ROSTER[1].sector_id, ROSTER[3].sector_id]
+
+
+async def test_a_409_is_not_repeated_for_ever_nor_by_those_beside_it(hand):
+    """One record makes TEMIS answer 409 to its whole batch: the others go, it is read back and then buried."""
+    await hand.send(*(completion(n) for n in range(5)))
+    poison = {"target": "temis", "mode": "poison", "status": 409, "sector_id": ROSTER[3].sector_id}
+    await hand.faults(poison)
+    await hand.verify()
+    for _ in range(2):  # the read-back shows that TEMIS is there, so the second time the batch is divided
+        await hand.deliver()
+        hand.clock.advance(ms=HOUR_MS)
+    assert sorted((await hand.states()).values()) == [*["delivered"] * 4, "verified"]
+    for n in range(5, 16):  # while others are delivered beside it, it is at fault itself
+        await hand.send(completion(n))
+        await hand.verify()
+        await hand.deliver()
+        hand.clock.advance(ms=2 * DAY_MS)
+    assert sorted((await hand.states()).values()) == ["dead", *["delivered"] * 15]
+    [dead] = await hand.rows("SELECT * FROM deliveries WHERE state = 'dead'")
+    assert (dead.event_id, dead.tries >= 9) == ("evt-3", True)
+
+
+async def test_a_paused_destination_swallows_nothing(hand):
+    """While TEMIS is paused by a person rows are verified and wait; afterwards each is delivered."""
+    await hand.send(*(completion(n) for n in range(5)))
+    await hand.verify()
+    gate = hand.pipeline.temis_gate
+    gate.paused = True
+    assert await hand.deliver() == 0
+    assert set((await hand.states()).values()) == {"verified"}
+    assert not await hand.rows("SELECT 1 FROM deliveries WHERE tries > 0 OR claims > 0")
+    gate.paused = False
+    assert await hand.deliver() == 5
+    assert set((await hand.states()).values()) == {"delivered"}
+
+
+async def test_a_replay_keeps_the_first_error(hand):
+    """What TEMIS said the first time is still told after the replay, before what it says then."""
+    [id_] = await hand.send(completion(1))
+    await hand.verify()
+    await hand.db.write(lambda tx: tx.run("UPDATE deliveries SET tries = 9"))
+    await hand.send(completion(2))
+    await hand.verify()
+    await hand.faults({"target": "temis", "mode": "poison", "status": 400, "sector_id": ROSTER[1].sector_id})
+    await hand.deliver()
+    assert (await hand.row(id_)).state == "dead"
+    await hand.faults()
+    assert await replay(hand.db, hand.clock, [id_]) == [id_]
+    await hand.deliver()
+    told = await hand.rows("SELECT outcome FROM attempts WHERE delivery_id = :i ORDER BY id", i=id_)
+    assert [row.outcome for row in told] == ["verified", "temis.poison", "replayed", "temis.created"]
+
+
+async def test_a_replay_has_no_silent_cap(hand):
+    """All that were asked for go again, however many."""
+    ids = []
+    for start in range(0, 1_500, 500):
+        items = [completion(n % 40, event=f"r{n}") for n in range(start, start + 500)]
+        ids += await hand.send(*items)
+    await hand.db.write(lambda tx: tx.run("UPDATE deliveries SET state = 'held', due_at_ms = NULL"))
+    assert await replay(hand.db, hand.clock, ids) == sorted(ids)

@@ -53,7 +53,7 @@ def _no_waiting(monkeypatch):
     monkeypatch.setattr(exchange, "RETRY_WAIT_S", 0)
 
 
-async def attempt(temis, items, *, recently=False, before_call=None):
+async def attempt(temis, items, *, recently=False, before_call=None, is_answering=False):
     async def nothing():
         return None
 
@@ -64,6 +64,7 @@ async def attempt(temis, items, *, recently=False, before_call=None):
             items,
             recently_succeeded=lambda: recently,
             before_call=before_call or nothing,
+            is_answering=is_answering,
         )
     finally:
         await caller.aclose()
@@ -84,7 +85,7 @@ async def test_a_good_batch_is_one_call():
     assert all(r.sent and not r.unknown and not r.poison and r.error is None for r in results)
 
 
-@pytest.mark.parametrize("status", [422, 500])
+@pytest.mark.parametrize("status", [409, 422, 500])
 async def test_one_poison_is_isolated_within_its_bound(status):
     """Wherever it stands among 200, the culprit is found in 2·⌈log2 n⌉ + 1 calls and the rest is delivered."""
     for place in range(200):
@@ -128,6 +129,16 @@ async def test_a_5xx_is_not_split_while_nothing_succeeds():
     results = await attempt(temis, ITEMS, recently=False)
     assert len(temis.calls) == 1
     assert all(type(r.error) is Failing and r.unknown and not r.poison for r in results)
+
+
+async def test_a_poison_among_a_few_is_found_without_other_traffic():
+    """TEMIS answers questions, so a 5xx may be one item's; a lone one is not blamed while nothing succeeds."""
+    temis = Temis(holds(ITEMS[2], status=500))
+    results = await attempt(temis, ITEMS[:6], is_answering=True)
+    assert [i for i, r in enumerate(results) if r.poison] == [2]
+    assert [i for i, r in enumerate(results) if r.answer is None] == [2]
+    [alone] = await attempt(temis, ITEMS[2:3], is_answering=True)
+    assert not alone.poison
 
 
 async def test_both_halves_failing_is_an_outage():
