@@ -251,6 +251,7 @@ async def open_pipeline(gateway: Gateway, *, limits: BreakerLimits | None = None
             lanes,
             [(verify, s.verify_concurrency), (deliver, s.deliver_concurrency)],
             [duties],
+            rest_s=s.poll_ms / 1000,
         )
         yield Pipeline(authority, temis, temis_gate, verify, deliver, worker)
 

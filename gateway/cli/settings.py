@@ -22,8 +22,6 @@ def settings(ctx: typer.Context, json: Json = False) -> None:
             value = getattr(value, part)
         if isinstance(value, SecretStr):
             value = "********" if value.get_secret_value() else None
-        elif isinstance(value, tuple):
-            value = ",".join(map(str, value))
         elif value is not None and not isinstance(value, bool | int | float):
             value = str(value)
         rows.append({"name": name, "value": value, "set": bool(run.env.get(name))})

@@ -74,6 +74,8 @@ class Worker:
         lanes: Callable[[], Awaitable[Sequence[int]]],
         stages: Sequence[tuple[Stage, int]],
         companions: Sequence[Companion] = (),
+        *,
+        rest_s: float = REST_S,
     ) -> None:
         self._db = db
         self._clock = clock
@@ -81,6 +83,7 @@ class Worker:
         self._bells = [Bell() for _, concurrency in stages for _ in range(concurrency)]
         self._stages = [stage for stage, concurrency in stages for _ in range(concurrency)]
         self._companions = companions
+        self._rest_s = rest_s
         self._stopping = False
 
     def ring(self) -> None:
@@ -147,7 +150,7 @@ class Worker:
                 await asyncio.sleep(_AFTER_ERROR_S)
                 continue
             if not worked:
-                await bell.wait(REST_S)
+                await bell.wait(self._rest_s)
 
     async def _round(self, stage: Stage, rota: Rota) -> int:
         lanes = [*FIXED, *await self._lanes()]

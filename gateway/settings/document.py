@@ -45,8 +45,6 @@ def _default(setting: Setting) -> str:
         return "–"
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"
-    if isinstance(default, tuple):
-        return f"`{','.join(map(str, default))}`"
     shown = f"./{default}" if isinstance(default, Path) and not str(default).startswith("~") else default
     return f"`{shown}`"
 

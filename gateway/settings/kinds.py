@@ -1,10 +1,10 @@
 """The kinds of values a setting can hold: how each is read from text and how it is described to people."""
 
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, FilePath, SecretStr
+from pydantic import AfterValidator, FilePath, SecretStr
 
 from gateway.security.signatures import secret_key
 
@@ -53,10 +53,6 @@ def webhook_secret(value: SecretStr) -> SecretStr:
     return value
 
 
-def comma_separated(value: Any) -> Any:
-    return value.split(",") if isinstance(value, str) else value
-
-
 Address = Annotated[str, AfterValidator(http_address), Kind("address")]
 ProxyAddress = Annotated[SecretStr, AfterValidator(proxy_address), Kind("proxy")]
 DatabaseAddress = Annotated[SecretStr, AfterValidator(database_address), Kind("database")]
@@ -64,7 +60,3 @@ Secret = Annotated[SecretStr, Kind("secret")]
 WebhookSecret = Annotated[SecretStr, AfterValidator(webhook_secret), Kind("webhook_secret")]
 Folder = Annotated[Path, AfterValidator(from_home), Kind("path")]
 ExistingFile = Annotated[FilePath, Kind("file")]
-Step = Annotated[int, Field(ge=1, le=7 * 86_400)]
-Schedule = Annotated[
-    tuple[Step, ...], BeforeValidator(comma_separated), Field(min_length=1, max_length=20), Kind("schedule")
-]

@@ -17,7 +17,6 @@ from gateway.settings.kinds import (
     ExistingFile,
     Folder,
     ProxyAddress,
-    Schedule,
     Secret,
     WebhookSecret,
 )
@@ -145,10 +144,6 @@ class Settings(Frozen):
     )
     feed_lag_max_s: int = Field(
         60, ge=1, le=3_600, description="Lag up to which the change feed counts as keeping up."
-    )
-    recheck_schedule_s: Schedule = Field(
-        (3_600, 21_600, 86_400),
-        description="Waits between looks at a held delivery that nothing has woken; the last one repeats.",
     )
     drain_s: int = Field(
         25, ge=0, le=600, description="Time for work in hand after SIGTERM; Kubernetes kills after 30 s."

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import gateway
+from gateway.settings.load import known
 from tests.generated import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
@@ -96,3 +97,16 @@ def test_the_version_is_the_same_everywhere():
     """The image and the change log speak of the release that the program names."""
     assert f"lms-temis-gateway:{gateway.__version__}\n" in (ROOT / "deploy" / "compose.yaml").read_text("utf-8")
     assert f"## [{gateway.__version__}]" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+def test_every_setting_is_read_by_something() -> None:
+    """A setting that nothing reads is a promise that nobody keeps."""
+    settings = ROOT / "gateway" / "settings"
+    texts = [file.read_text("utf-8") for file in SOURCES if settings not in file.parents]
+    texts.append((settings / "model.py").read_text("utf-8").partition("@property")[2])
+    unread = [
+        name
+        for name, setting in known().items()
+        if not any(re.search(rf"\.{setting.path[-1]}\b", text) for text in texts)
+    ]
+    assert unread == []

@@ -33,11 +33,6 @@ def test_names_of_a_destination_reach_its_group() -> None:
     assert settings.registry.url == "http://r:1/base"
 
 
-def test_a_schedule_is_read_from_commas() -> None:
-    """Lists are written the way people write them, not as JSON."""
-    assert load({"GATEWAY_RECHECK_SCHEDULE_S": "60, 3600"}).recheck_schedule_s == (60, 3600)
-
-
 def test_an_empty_value_counts_as_not_set() -> None:
     """Compose files pass `NAME=` for what is not set."""
     assert load({"GATEWAY_PORT": "", "GATEWAY_NONSENSE": ""}).port == 8080
@@ -158,8 +153,6 @@ def test_secrets_are_neither_printed_nor_quoted(name: str) -> None:
         ("GATEWAY_TEMIS_TIMEOUT_S", "inf"),
         ("GATEWAY_TEMIS_TIMEOUT_S", "nan"),
         ("GATEWAY_TEMIS_RATE_PER_S", "0"),
-        ("GATEWAY_RECHECK_SCHEDULE_S", "60,,60"),
-        ("GATEWAY_RECHECK_SCHEDULE_S", "0"),
         ("GATEWAY_LANG", "fr"),
         ("GATEWAY_HOST", ""),
     ],
