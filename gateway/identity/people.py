@@ -81,6 +81,9 @@ class People:
             stored = await self._snapshots.find(missing)
             found |= {key: self._keep(key, known) for key, known in stored.items() if self._is_fresh(known)}
             missing -= found.keys()
+            # While the table was read, another batch may have had its answer.
+            found |= {key: known for key in missing if (known := self._from_memory(key, not_before_ms))}
+            missing -= found.keys()
         self._count("cached", len(found))
         error = None
         while missing and error is None:
