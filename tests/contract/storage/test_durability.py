@@ -52,7 +52,7 @@ async def test_every_writer_commits_with_a_full_sync(db):
 
 
 async def test_the_migrations_make_exactly_the_tables_of_the_code(database_url):
-    """tables.py and the migrations never drift apart."""
+    """The tables and the migrations never drift apart."""
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 

@@ -1,0 +1,60 @@
+"""Every table of the gateway, as SQLAlchemy Core. The one source for both engines and the migrations.
+
+What is filtered on is a column; personal values are sealed blobs or blind indexes (docs/security.md).
+`deliveries` is narrow, never partitioned and never deleted from; blobs live beside it in `payloads`.
+"""
+
+from gateway.storage.tables.base import Id, metadata
+from gateway.storage.tables.identities import (
+    accounts,
+    claimants,
+    identity_checks,
+    lookups,
+    people,
+    snapshots,
+    verifications,
+)
+from gateway.storage.tables.offices import audit, unit_edges, units, users
+from gateway.storage.tables.queue import (
+    attempts,
+    deliveries,
+    intake,
+    payloads,
+    quarantine,
+    records,
+    waits,
+    wakes,
+)
+from gateway.storage.tables.running import cursors, data_keys, destinations, leases
+from gateway.storage.tables.sources import courses, vendor_secrets, vendors
+
+__all__ = [
+    "Id",
+    "accounts",
+    "attempts",
+    "audit",
+    "claimants",
+    "courses",
+    "cursors",
+    "data_keys",
+    "deliveries",
+    "destinations",
+    "identity_checks",
+    "intake",
+    "leases",
+    "lookups",
+    "metadata",
+    "payloads",
+    "people",
+    "quarantine",
+    "records",
+    "snapshots",
+    "unit_edges",
+    "units",
+    "users",
+    "vendor_secrets",
+    "vendors",
+    "verifications",
+    "waits",
+    "wakes",
+]
