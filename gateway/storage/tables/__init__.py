@@ -4,7 +4,7 @@ What is filtered on is a column; personal values are sealed blobs or blind index
 `deliveries` is narrow, never partitioned and never deleted from; blobs live beside it in `payloads`.
 """
 
-from gateway.storage.tables.base import Id, metadata
+from gateway.storage.tables.metadata import Id, metadata
 from gateway.storage.tables.identities import (
     accounts,
     claimants,
