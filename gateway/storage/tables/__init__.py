@@ -4,7 +4,6 @@ What is filtered on is a column; personal values are sealed blobs or blind index
 `deliveries` is narrow, never partitioned and never deleted from; blobs live beside it in `payloads`.
 """
 
-from gateway.storage.tables.metadata import Id, metadata
 from gateway.storage.tables.identities import (
     accounts,
     claimants,
@@ -14,6 +13,7 @@ from gateway.storage.tables.identities import (
     snapshots,
     verifications,
 )
+from gateway.storage.tables.naming import Id, metadata
 from gateway.storage.tables.offices import audit, unit_edges, units, users
 from gateway.storage.tables.queue import (
     attempts,

@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, PrimaryKeyConstraint, Table, Text, text
 
-from gateway.storage.tables.metadata import Id, metadata
+from gateway.storage.tables.naming import Id, metadata
 
 people = Table(
     "people",

@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, PrimaryKeyConstraint, Table, Text, text
 
-from gateway.storage.tables.metadata import Id, metadata
+from gateway.storage.tables.naming import Id, metadata
 
 # Schools and offices. A code keeps its rows: one for each stretch of days with the same name and parent.
 units = Table(

@@ -13,7 +13,7 @@ from sqlalchemy import (
     text,
 )
 
-from gateway.storage.tables.metadata import Id, metadata
+from gateway.storage.tables.naming import Id, metadata
 
 # Append-only: one row per commit, vendor, day and kind. What the balance is checked against.
 intake = Table(

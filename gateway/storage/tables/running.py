@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, Table, Text
 
-from gateway.storage.tables.metadata import metadata
+from gateway.storage.tables.naming import metadata
 
 data_keys = Table(
     "data_keys",

@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, Table, Text, UniqueConstraint
 
-from gateway.storage.tables.metadata import metadata
+from gateway.storage.tables.naming import metadata
 
 vendors = Table(
     "vendors",
