@@ -14,10 +14,9 @@ from gateway.security.vault import LASTING, Vault, aad
 from gateway.storage import tables
 from gateway.storage.engine import Database, Tx
 
-READ = """
-SELECT login, name_sealed, role, unit_code, vendor_id, password_hash, password_set_at_ms, must_change,
-       totp_sealed, totp_step, failures, locked_until_ms, created_at_ms, ended_at_ms
-FROM users"""
+COLUMNS = """users.login, name_sealed, role, unit_code, vendor_id, password_hash, password_set_at_ms, must_change,
+       totp_sealed, totp_step, failures, locked_until_ms, users.created_at_ms, ended_at_ms"""
+READ = f"SELECT {COLUMNS} FROM users"
 RESET = """
 UPDATE users SET password_hash = :hash, password_set_at_ms = :now, must_change = :must_change, failures = 0,
        locked_until_ms = NULL
@@ -62,14 +61,14 @@ async def find_user(db: Database, vault: Vault, login: str) -> User | None:
     """The user of this login, ended or not."""
     async with db.read() as tx:
         rows = await tx.rows(READ + " WHERE login = :login", login=fold_login(login))
-    return _user(rows[0], vault) if rows else None
+    return user_of(rows[0], vault) if rows else None
 
 
 async def read_users(db: Database, vault: Vault) -> list[User]:
     """All users by login, the ended ones too."""
     async with db.read() as tx:
         rows = await tx.rows(READ + " ORDER BY login")
-    return [_user(row, vault) for row in rows]
+    return [user_of(row, vault) for row in rows]
 
 
 async def add_user(tx: Tx, vault: Vault, new: NewUser, password_hash: str, now: int) -> None:
@@ -141,7 +140,8 @@ def fold_login(login: str) -> str:
     return login.strip().casefold()
 
 
-def _user(row: Row[Any], vault: Vault) -> User:
+def user_of(row: Row[Any], vault: Vault) -> User:
+    """A row of COLUMNS as a user."""
     return User(
         login=row.login,
         name=vault.open(bytes(row.name_sealed), aad("users", "name", row.login)).decode(),

@@ -14,7 +14,7 @@ from gateway.storage.tables.identities import (
     verifications,
 )
 from gateway.storage.tables.naming import Id, metadata
-from gateway.storage.tables.offices import audit, unit_edges, units, users
+from gateway.storage.tables.offices import audit, sessions, unit_edges, units, users
 from gateway.storage.tables.queue import (
     attempts,
     deliveries,
@@ -48,6 +48,7 @@ __all__ = [
     "people",
     "quarantine",
     "records",
+    "sessions",
     "snapshots",
     "unit_edges",
     "units",

@@ -1,4 +1,4 @@
-"""Units, the people who work with the gateway, and the audit of what they did."""
+"""Units, the people who work with the gateway, their sessions, and the audit of what they did."""
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, PrimaryKeyConstraint, Table, Text, text
 
@@ -52,6 +52,20 @@ users = Table(
     Column("created_at_ms", BigInteger, nullable=False),
     Column("ended_at_ms", BigInteger),  # NULL: valid
     Index("ix_users_unit", "unit_code"),
+)
+
+# Who is signed in at a browser. The cookie's value is not here, only its digest.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("digest", Text, primary_key=True),  # SHA-256 of the cookie's value, in hex
+    Column("login", Text, nullable=False),
+    Column("is_whole", Integer, nullable=False),  # 0: the password was right, the code is still wanted
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("seen_at_ms", BigInteger, nullable=False),  # written once a minute at most
+    Column("ends_at_ms", BigInteger, nullable=False),
+    Column("enrol_sealed", LargeBinary),  # a second factor's secret until a code confirms it
+    Index("ix_sessions_login", "login"),
 )
 
 # Acts of people and of configuration. Append-only, and without a personal value.

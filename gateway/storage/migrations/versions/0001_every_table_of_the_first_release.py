@@ -111,6 +111,7 @@ def upgrade() -> None:
         sa.Column("event_id", sa.Text(), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("course", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.Column("received_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("day", sa.Integer(), nullable=False),
@@ -195,6 +196,7 @@ def upgrade() -> None:
         sa.Column("day", sa.Integer(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("n", sa.Integer(), nullable=False),
+        sa.Column("courses", sa.Text(), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("at_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_intake")),
     )
@@ -281,6 +283,20 @@ def upgrade() -> None:
             "person_id", "module_code", "school_year", name=op.f("uq_records_person_id_module_code_school_year")
         ),
     )
+    op.create_table(
+        "sessions",
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("login", sa.Text(), nullable=False),
+        sa.Column("is_whole", sa.Integer(), nullable=False),
+        sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("seen_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("ends_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("enrol_sealed", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_sessions")),
+    )
+    with op.batch_alter_table("sessions", schema=None) as batch_op:
+        batch_op.create_index("ix_sessions_login", ["login"], unique=False)
+
     op.create_table(
         "snapshots",
         sa.Column("person_id", sa.BigInteger(), nullable=False),
