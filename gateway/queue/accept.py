@@ -9,6 +9,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import orjson
 from sqlalchemy import insert
 
 from gateway.model.clock import Clock, day_number
@@ -23,8 +24,9 @@ GROUP_ROWS = 1_000  # a write transaction stays short for the other process on t
 
 INSERT = """
 INSERT INTO deliveries (vendor_id, event_id, revision, kind, digest, received_at_ms, day, lane, state,
-                        due_at_ms, changed_at_ms)
-SELECT x.vendor_id, x.event_id, x.revision, 'completion', x.digest, :now, :day, x.lane, 'accepted', :now, :now
+                        due_at_ms, changed_at_ms, course)
+SELECT x.vendor_id, x.event_id, x.revision, 'completion', x.digest, :now, :day, x.lane, 'accepted', :now, :now,
+       x.course
 FROM {x} WHERE true
 ON CONFLICT DO NOTHING
 RETURNING id, vendor_id, event_id, revision"""
@@ -214,10 +216,11 @@ async def _insert(tx: Tx, fresh: list[Arrival], now: int) -> dict[tuple[int, str
     if not fresh:
         return {}
     x = tx.json_rows(
-        ("vendor_id", "int"), ("event_id", "text"), ("revision", "int"), ("digest", "blob"), ("lane", "int")
+        *(("vendor_id", "int"), ("event_id", "text"), ("revision", "int"), ("digest", "blob"), ("lane", "int")),
+        ("course", "int"),
     )
     # Sorted, so that two processes storing overlapping batches lock in the same order (PostgreSQL deadlocks).
-    cells = sorted((a.vendor_id, a.event_id, a.revision, a.digest, a.lane) for a in fresh)
+    cells = sorted((a.vendor_id, a.event_id, a.revision, a.digest, a.lane, a.course) for a in fresh)
     found = await tx.rows(INSERT.format(x=x), rows=tx.pack(cells), now=now, day=day_number(now))
     return {(row.vendor_id, row.event_id, row.revision): row.id for row in found}
 
@@ -261,19 +264,30 @@ async def _write_ledger(
     now: int,
 ) -> None:
     taken = {ReceiptStatus.ACCEPTED: "received", ReceiptStatus.CORRECTED: "received"}
-    counts: Counter[tuple[int, str]] = Counter(
-        (a.vendor_id, taken.get(receipts[i].status, receipts[i].status.value)) for i, a in enumerate(arrivals)
+    counts: Counter[tuple[int, str, int]] = Counter(
+        (a.vendor_id, taken.get(receipts[i].status, receipts[i].status.value), a.course)
+        for i, a in enumerate(arrivals)
     )
-    counts.update((aside.vendor_id, aside.kind) for aside in asides)
+    counts.update((aside.vendor_id, aside.kind, 0) for aside in asides)
     await add_to_ledger(tx, counts, now)
 
 
-async def add_to_ledger(tx: Tx, counts: Counter[tuple[int, str]], now: int) -> None:
-    """Appends (vendor_id, kind) counts to the intake ledger of today."""
+async def add_to_ledger(tx: Tx, counts: Counter[tuple[int, str, int]], now: int) -> None:
+    """Appends (vendor_id, kind, course) counts to today's ledger: one row for each vendor and kind."""
+    courses: dict[tuple[int, str], dict[int, int]] = {}
+    for (vendor_id, kind, course), n in counts.items():
+        courses.setdefault((vendor_id, kind), {})[course] = n
     await tx.insert_many(
         insert(tables.intake),
         [
-            {"vendor_id": vendor_id, "day": day_number(now), "kind": kind, "n": n, "at_ms": now}
-            for (vendor_id, kind), n in sorted(counts.items())
+            {
+                "vendor_id": vendor_id,
+                "day": day_number(now),
+                "kind": kind,
+                "n": sum(of.values()),
+                "courses": orjson.dumps(of, option=orjson.OPT_NON_STR_KEYS).decode(),
+                "at_ms": now,
+            }
+            for (vendor_id, kind), of in sorted(courses.items())
         ],
     )

@@ -29,6 +29,7 @@ class Arrival:
     digest: bytes
     lane: int
     body: bytes
+    course: int = 0  # model/course_number.py
 
 
 @dataclass(frozen=True, slots=True)

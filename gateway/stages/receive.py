@@ -12,6 +12,7 @@ import structlog
 
 from gateway.connectors import Connector, Unsupported
 from gateway.connectors.slicing import Slice, slice_body
+from gateway.model.course_number import course_number
 from gateway.model.errors import FieldError, PayloadInvalid
 from gateway.queue import payloads
 from gateway.queue.accept import Acceptor
@@ -100,6 +101,7 @@ class Receive:
             digest=content_digest(self._digest_key, piece.item, connector.volatile),
             lane=vendor.lane,
             body=payloads.seal(self._vault, vendor.id, completion, piece.raw),
+            course=course_number(vendor.id, completion.course.course_id),
         )
 
     def _aside(

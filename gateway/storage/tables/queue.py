@@ -24,6 +24,7 @@ intake = Table(
     Column("day", Integer, nullable=False),  # yyyymmdd in Việt Nam
     Column("kind", Text, nullable=False),
     Column("n", Integer, nullable=False),
+    Column("courses", Text, nullable=False, server_default=text("'{}'")),  # JSON: course number -> of n
     Column("at_ms", BigInteger, nullable=False),
 )
 
@@ -35,6 +36,7 @@ deliveries = Table(
     Column("event_id", Text, nullable=False),
     Column("revision", Integer, nullable=False),
     Column("kind", Text, nullable=False),
+    Column("course", BigInteger, nullable=False, server_default=text("0")),  # model/course_number.py
     Column("digest", LargeBinary, nullable=False),
     Column("received_at_ms", BigInteger, nullable=False),
     Column("day", Integer, nullable=False),
