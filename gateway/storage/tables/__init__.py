@@ -4,6 +4,7 @@ What is filtered on is a column; personal values are sealed blobs or blind index
 `deliveries` is narrow, never partitioned and never deleted from; blobs live beside it in `payloads`.
 """
 
+from gateway.storage.tables.cases import cases, rulings
 from gateway.storage.tables.identities import (
     accounts,
     claimants,
@@ -13,6 +14,7 @@ from gateway.storage.tables.identities import (
     snapshots,
     verifications,
 )
+from gateway.storage.tables.jobs import job_parts, jobs
 from gateway.storage.tables.naming import Id, metadata
 from gateway.storage.tables.offices import audit, sessions, unit_edges, units, users
 from gateway.storage.tables.queue import (
@@ -27,27 +29,47 @@ from gateway.storage.tables.queue import (
 )
 from gateway.storage.tables.running import cursors, data_keys, destinations, leases
 from gateway.storage.tables.sources import courses, vendor_secrets, vendors
+from gateway.storage.tables.watching import (
+    alerts,
+    causes,
+    deadlines,
+    delivery_causes,
+    incidents,
+    maintenance,
+    processes,
+)
 
 __all__ = [
     "Id",
     "accounts",
+    "alerts",
     "attempts",
     "audit",
+    "causes",
+    "cases",
     "claimants",
     "courses",
     "cursors",
     "data_keys",
+    "deadlines",
     "deliveries",
+    "delivery_causes",
     "destinations",
     "identity_checks",
+    "incidents",
     "intake",
+    "job_parts",
+    "jobs",
     "leases",
     "lookups",
+    "maintenance",
     "metadata",
     "payloads",
     "people",
+    "processes",
     "quarantine",
     "records",
+    "rulings",
     "sessions",
     "snapshots",
     "unit_edges",

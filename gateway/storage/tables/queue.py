@@ -137,6 +137,7 @@ attempts = Table(
     Column("duration_ms", Integer),
     Column("request_hash", Text),
     Column("excerpt_sealed", LargeBinary),
+    Column("answer", Text),  # what the destination said to a failed call, folded and redacted
     Column("late", Integer, nullable=False, server_default=text("0")),
 )
 

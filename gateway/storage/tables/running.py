@@ -1,6 +1,6 @@
 """What the processes share: data keys, cursors, leases, destinations."""
 
-from sqlalchemy import BigInteger, Column, Integer, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Column, Integer, LargeBinary, Table, Text, text
 
 from gateway.storage.tables.naming import metadata
 
@@ -36,7 +36,17 @@ destinations = Table(
     "destinations",
     metadata,
     Column("name", Text, primary_key=True),
+    # A pause by a person; only a person ends it.
     Column("paused_at_ms", BigInteger),
     Column("paused_by", Text),
     Column("paused_reason", Text),
+    Column("rate_milli", BigInteger),  # calls in 1000 s, as chosen at resume; NULL: as configured
+    # What the breakers of all processes know together.
+    Column("state", Text, nullable=False, server_default=text("'closed'")),
+    Column("since_ms", BigInteger),  # when it left `closed`
+    Column("until_ms", BigInteger),  # nobody calls before this moment
+    Column("error", Text),
+    Column("http_status", Integer),
+    Column("holder", Text),  # the process that wrote this: it probes first
+    Column("version", Integer, nullable=False, server_default=text("0")),
 )

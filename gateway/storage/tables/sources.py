@@ -13,6 +13,8 @@ vendors = Table(
     Column("lane", Integer, nullable=False),
     Column("created_at_ms", BigInteger, nullable=False),
     Column("paused_at_ms", BigInteger),
+    Column("paused_by", Text),
+    Column("paused_reason", Text),
 )
 
 vendor_secrets = Table(

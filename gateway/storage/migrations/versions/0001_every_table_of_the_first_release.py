@@ -23,6 +23,30 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("vendor_id", "account_key", "version", name=op.f("pk_accounts")),
     )
     op.create_table(
+        "alerts",
+        sa.Column(
+            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("severity", sa.Text(), nullable=False),
+        sa.Column("object", sa.Text(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("due_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("tries", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("sent_at_ms", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_alerts")),
+    )
+    with op.batch_alter_table("alerts", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_alerts_due",
+            ["due_at_ms"],
+            unique=False,
+            sqlite_where=sa.text("due_at_ms IS NOT NULL"),
+            postgresql_where=sa.text("due_at_ms IS NOT NULL"),
+        )
+
+    op.create_table(
         "attempts",
         sa.Column(
             "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
@@ -37,6 +61,7 @@ def upgrade() -> None:
         sa.Column("duration_ms", sa.Integer(), nullable=True),
         sa.Column("request_hash", sa.Text(), nullable=True),
         sa.Column("excerpt_sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("answer", sa.Text(), nullable=True),
         sa.Column("late", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_attempts")),
     )
@@ -58,6 +83,131 @@ def upgrade() -> None:
     with op.batch_alter_table("audit", schema=None) as batch_op:
         batch_op.create_index("ix_audit_actor", ["actor", "id"], unique=False)
         batch_op.create_index("ix_audit_object", ["object", "id"], unique=False)
+
+    op.create_table(
+        "cases",
+        sa.Column(
+            "delivery_id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=False,
+            nullable=False,
+        ),
+        sa.Column("vendor_id", sa.Integer(), nullable=False),
+        sa.Column("received_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("settled", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("person_id", sa.BigInteger(), nullable=True),
+        sa.Column("claimed_unit", sa.Text(), nullable=True),
+        sa.Column("registry_unit", sa.Text(), nullable=True),
+        sa.Column("school_code", sa.Text(), nullable=True),
+        sa.Column("commune_code", sa.Text(), nullable=True),
+        sa.Column("department_code", sa.Text(), nullable=True),
+        sa.Column("account_key", sa.LargeBinary(), nullable=False),
+        sa.Column("name_key", sa.LargeBinary(), nullable=True),
+        sa.Column("identifier_key", sa.LargeBinary(), nullable=True),
+        sa.Column("certificate_key", sa.LargeBinary(), nullable=True),
+        sa.Column("course_key", sa.Text(), nullable=False),
+        sa.Column("module_code", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("delivery_id", name=op.f("pk_cases")),
+    )
+    with op.batch_alter_table("cases", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_cases_account_key",
+            ["account_key", "delivery_id"],
+            unique=False,
+            sqlite_where=sa.text("account_key IS NOT NULL"),
+            postgresql_where=sa.text("account_key IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_cases_certificate_key",
+            ["certificate_key", "delivery_id"],
+            unique=False,
+            sqlite_where=sa.text("certificate_key IS NOT NULL"),
+            postgresql_where=sa.text("certificate_key IS NOT NULL"),
+        )
+        batch_op.create_index("ix_cases_commune", ["commune_code", "school_code", "state"], unique=False)
+        batch_op.create_index("ix_cases_department", ["department_code", "school_code", "state"], unique=False)
+        batch_op.create_index(
+            "ix_cases_identifier_key",
+            ["identifier_key", "delivery_id"],
+            unique=False,
+            sqlite_where=sa.text("identifier_key IS NOT NULL"),
+            postgresql_where=sa.text("identifier_key IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_cases_name_key",
+            ["name_key", "delivery_id"],
+            unique=False,
+            sqlite_where=sa.text("name_key IS NOT NULL"),
+            postgresql_where=sa.text("name_key IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_cases_open",
+            ["reason", "delivery_id", "received_at_ms", "account_key", "school_code"],
+            unique=False,
+            sqlite_where=sa.text("reason IS NOT NULL AND settled = 0"),
+            postgresql_where=sa.text("reason IS NOT NULL AND settled = 0"),
+        )
+        batch_op.create_index(
+            "ix_cases_open_commune",
+            ["commune_code", "reason", "delivery_id", "received_at_ms", "account_key", "school_code"],
+            unique=False,
+            sqlite_where=sa.text("reason IS NOT NULL AND settled = 0"),
+            postgresql_where=sa.text("reason IS NOT NULL AND settled = 0"),
+        )
+        batch_op.create_index(
+            "ix_cases_open_department",
+            ["department_code", "reason", "delivery_id", "received_at_ms", "account_key", "school_code"],
+            unique=False,
+            sqlite_where=sa.text("reason IS NOT NULL AND settled = 0"),
+            postgresql_where=sa.text("reason IS NOT NULL AND settled = 0"),
+        )
+        batch_op.create_index(
+            "ix_cases_open_school",
+            ["school_code", "reason", "delivery_id", "received_at_ms", "account_key"],
+            unique=False,
+            sqlite_where=sa.text("reason IS NOT NULL AND settled = 0"),
+            postgresql_where=sa.text("reason IS NOT NULL AND settled = 0"),
+        )
+        batch_op.create_index(
+            "ix_cases_person_id",
+            ["person_id", "delivery_id"],
+            unique=False,
+            sqlite_where=sa.text("person_id IS NOT NULL"),
+            postgresql_where=sa.text("person_id IS NOT NULL"),
+        )
+        batch_op.create_index("ix_cases_school", ["school_code", "state", "delivery_id"], unique=False)
+
+    op.create_table(
+        "causes",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("fingerprint", sa.LargeBinary(), nullable=False),
+        sa.Column("stage", sa.Text(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("answer", sa.Text(), nullable=False),
+        sa.Column("http_status", sa.Integer(), nullable=True),
+        sa.Column("owner", sa.Text(), nullable=True),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("opened_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("first_seen_ms", sa.BigInteger(), nullable=False),
+        sa.Column("last_seen_ms", sa.BigInteger(), nullable=False),
+        sa.Column("ended_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("seen", sa.BigInteger(), nullable=False),
+        sa.Column("waiting", sa.Integer(), nullable=False),
+        sa.Column("people", sa.Integer(), nullable=True),
+        sa.Column("units", sa.Integer(), nullable=True),
+        sa.Column("counted_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("sample_id", sa.BigInteger(), nullable=False),
+        sa.Column("acted_by", sa.Text(), nullable=True),
+        sa.Column("acted_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_causes")),
+        sa.UniqueConstraint("fingerprint", name=op.f("uq_causes_fingerprint")),
+    )
+    with op.batch_alter_table("causes", schema=None) as batch_op:
+        batch_op.create_index("ix_causes_state", ["state", "id"], unique=False)
 
     op.create_table(
         "claimants",
@@ -102,6 +252,24 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_data_keys")),
         sa.UniqueConstraint("month", name=op.f("uq_data_keys_month")),
     )
+    op.create_table(
+        "deadlines",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("unit_code", sa.Text(), nullable=True),
+        sa.Column("school_year", sa.Text(), nullable=False),
+        sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("stated", sa.Text(), nullable=False),
+        sa.Column("wording", sa.Text(), nullable=False),
+        sa.Column("made_by", sa.Text(), nullable=False),
+        sa.Column("made_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("removed_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("told_at_ms", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_deadlines")),
+    )
+    with op.batch_alter_table("deadlines", schema=None) as batch_op:
+        batch_op.create_index("ix_deadlines_at", ["at_ms"], unique=False)
+
     op.create_table(
         "deliveries",
         sa.Column(
@@ -169,11 +337,34 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "delivery_causes",
+        sa.Column(
+            "delivery_id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=False,
+            nullable=False,
+        ),
+        sa.Column("cause_id", sa.Integer(), nullable=False),
+        sa.Column("since_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("delivery_id", name=op.f("pk_delivery_causes")),
+    )
+    with op.batch_alter_table("delivery_causes", schema=None) as batch_op:
+        batch_op.create_index("ix_delivery_causes_cause", ["cause_id", "delivery_id"], unique=False)
+
+    op.create_table(
         "destinations",
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("paused_at_ms", sa.BigInteger(), nullable=True),
         sa.Column("paused_by", sa.Text(), nullable=True),
         sa.Column("paused_reason", sa.Text(), nullable=True),
+        sa.Column("rate_milli", sa.BigInteger(), nullable=True),
+        sa.Column("state", sa.Text(), server_default=sa.text("'closed'"), nullable=False),
+        sa.Column("since_ms", sa.BigInteger(), nullable=True),
+        sa.Column("until_ms", sa.BigInteger(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("http_status", sa.Integer(), nullable=True),
+        sa.Column("holder", sa.Text(), nullable=True),
+        sa.Column("version", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_destinations")),
     )
     op.create_table(
@@ -188,6 +379,27 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_identity_checks_at_ms"), ["at_ms"], unique=False)
 
     op.create_table(
+        "incidents",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("destination", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("http_status", sa.Integer(), nullable=True),
+        sa.Column("started_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("ended_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("settled_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("waiting_at_start", sa.Integer(), nullable=False),
+        sa.Column("waiting_most", sa.Integer(), nullable=False),
+        sa.Column("waiting_at_end", sa.Integer(), nullable=True),
+        sa.Column("last_id", sa.BigInteger(), nullable=True),
+        sa.Column("delivered", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("difference", sa.Integer(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_incidents")),
+    )
+    with op.batch_alter_table("incidents", schema=None) as batch_op:
+        batch_op.create_index("ix_incidents_destination", ["destination", "id"], unique=False)
+
+    op.create_table(
         "intake",
         sa.Column(
             "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
@@ -200,6 +412,54 @@ def upgrade() -> None:
         sa.Column("at_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_intake")),
     )
+    op.create_table(
+        "job_parts",
+        sa.Column("job_id", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("job_id", "name", "n", name=op.f("pk_job_parts")),
+    )
+    op.create_table(
+        "jobs",
+        sa.Column(
+            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("owner", sa.Text(), nullable=False),
+        sa.Column("unit_code", sa.Text(), nullable=True),
+        sa.Column("params", sa.Text(), nullable=False),
+        sa.Column("done", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("total", sa.Integer(), nullable=True),
+        sa.Column("summary", sa.Text(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.Column("due_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("fence", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("claims", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("started_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("finished_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("cleared_at_ms", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
+    )
+    with op.batch_alter_table("jobs", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_jobs_due",
+            ["kind", "due_at_ms", "id"],
+            unique=False,
+            sqlite_where=sa.text("due_at_ms IS NOT NULL"),
+            postgresql_where=sa.text("due_at_ms IS NOT NULL"),
+        )
+        batch_op.create_index("ix_jobs_owner", ["owner", "kind", "id"], unique=False)
+        batch_op.create_index(
+            "ix_jobs_to_clear",
+            ["created_at_ms"],
+            unique=False,
+            sqlite_where=sa.text("cleared_at_ms IS NULL"),
+            postgresql_where=sa.text("cleared_at_ms IS NULL"),
+        )
+
     op.create_table(
         "leases",
         sa.Column("name", sa.Text(), nullable=False),
@@ -226,6 +486,21 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "maintenance",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("destination", sa.Text(), nullable=False),
+        sa.Column("from_ms", sa.BigInteger(), nullable=False),
+        sa.Column("to_ms", sa.BigInteger(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("made_by", sa.Text(), nullable=False),
+        sa.Column("made_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("removed_at_ms", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_maintenance")),
+    )
+    with op.batch_alter_table("maintenance", schema=None) as batch_op:
+        batch_op.create_index("ix_maintenance_to", ["to_ms"], unique=False)
+
+    op.create_table(
         "payloads",
         sa.Column(
             "delivery_id",
@@ -248,6 +523,13 @@ def upgrade() -> None:
         sa.Column("fetched_at_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_people")),
         sa.UniqueConstraint("sector_key", name=op.f("uq_people_sector_key")),
+    )
+    op.create_table(
+        "processes",
+        sa.Column("holder", sa.Text(), nullable=False),
+        sa.Column("started_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("seen_at_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("holder", name=op.f("pk_processes")),
     )
     op.create_table(
         "quarantine",
@@ -283,6 +565,22 @@ def upgrade() -> None:
             "person_id", "module_code", "school_year", name=op.f("uq_records_person_id_module_code_school_year")
         ),
     )
+    op.create_table(
+        "rulings",
+        sa.Column(
+            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("delivery_id", sa.BigInteger(), nullable=False),
+        sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("act", sa.Text(), nullable=False),
+        sa.Column("person_id", sa.BigInteger(), nullable=True),
+        sa.Column("note_sealed", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_rulings")),
+    )
+    with op.batch_alter_table("rulings", schema=None) as batch_op:
+        batch_op.create_index("ix_rulings_delivery", ["delivery_id", "id"], unique=False)
+
     op.create_table(
         "sessions",
         sa.Column("digest", sa.Text(), nullable=False),
@@ -370,6 +668,8 @@ def upgrade() -> None:
         sa.Column("lane", sa.Integer(), nullable=False),
         sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("paused_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("paused_by", sa.Text(), nullable=True),
+        sa.Column("paused_reason", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_vendors")),
         sa.UniqueConstraint("name", name=op.f("uq_vendors_name")),
     )
