@@ -6,7 +6,7 @@ One task owns the transaction (group commit): while it commits, requests gather 
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -49,12 +49,17 @@ WHERE deliveries.vendor_id = x.vendor_id AND deliveries.event_id = x.event_id
 RETURNING deliveries.id, deliveries.record_id"""
 
 
+# What a request writes beside its arrivals, in the same transaction; what it raises rolls the request back.
+Also = Callable[[Tx, Sequence[Receipt]], Awaitable[None]]
+
+
 @dataclass(slots=True)
 class _Request:
     arrivals: Sequence[Arrival]
     asides: Sequence[SetAside]
     since_ms: int
     done: asyncio.Future[list[Receipt]]
+    also: Also | None = None
 
 
 class Acceptor:
@@ -76,16 +81,19 @@ class Acceptor:
         self._waiting: deque[_Request] = deque()
         self._committer: asyncio.Task[None] | None = None
 
-    async def accept(self, arrivals: Sequence[Arrival], asides: Sequence[SetAside] = ()) -> list[Receipt]:
+    async def accept(
+        self, arrivals: Sequence[Arrival], asides: Sequence[SetAside] = (), also: Also | None = None
+    ) -> list[Receipt]:
         """Stores everything durably. Returns: one receipt per arrival, in the order given.
 
+        `also` is given the receipts and writes in the same transaction, which may run again.
         Raises: Overloaded when requests wait longer than `max_wait_ms` (nothing of this one is stored);
-        StorageBusy when the database did not take it.
+        StorageBusy when the database did not take it; what `also` raises (nothing of this one is stored).
         """
         now = self._clock.now_ms()
         if self._waiting and now - self._waiting[0].since_ms > self._max_wait_ms:
             raise Overloaded("the gateway is storing as fast as it can")
-        request = _Request(arrivals, asides, now, asyncio.get_running_loop().create_future())
+        request = _Request(arrivals, asides, now, asyncio.get_running_loop().create_future(), also)
         self._waiting.append(request)
         if self._committer is None or self._committer.done():
             self._committer = asyncio.create_task(self._commit_waiting())
@@ -126,7 +134,18 @@ class Acceptor:
         asides = [aside for request in group for aside in request.asides]
         now = self._clock.now_ms()
         started = time.perf_counter()
-        receipts = await self._db.write(lambda tx: store(tx, arrivals, asides, now))
+
+        async def in_tx(tx: Tx) -> list[Receipt]:
+            receipts = await store(tx, arrivals, asides, now)
+            start = 0
+            for request in group:
+                end = start + len(request.arrivals)
+                if request.also is not None:
+                    await request.also(tx, receipts[start:end])
+                start = end
+            return receipts
+
+        receipts = await self._db.write(in_tx)
         if self._committed is not None:
             self._committed(time.perf_counter() - started, len(arrivals) + len(asides))
         start = 0

@@ -4,7 +4,7 @@ One bad item never spoils a batch, and nothing authenticated is dropped: what is
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -20,6 +20,7 @@ from gateway.queue.delivery import Arrival, Receipt, ReceiptStatus, SetAside
 from gateway.queue.vendors import Vendor
 from gateway.security.digests import content_digest
 from gateway.security.vault import Vault, aad
+from gateway.storage.engine import Tx
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +35,18 @@ class ItemReceipt:
     status: ReceiptStatus
     delivery_id: int | None = None
     errors: tuple[FieldError, ...] = ()
+
+
+# What is written in the transaction of the items, given their receipts; what it raises undoes them.
+AlsoOfItems = Callable[[Tx, Sequence[ItemReceipt]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Items ready to be stored: those that are not taken have their receipt already."""
+
+    drafts: Sequence[ItemReceipt | Arrival]
+    asides: Sequence[SetAside]
 
 
 class Receive:
@@ -66,6 +79,10 @@ class Receive:
         except PayloadInvalid as error:
             await self._acceptor.accept([], [self._aside(vendor, "quarantined", None, error.errors, body)])
             raise
+        return await self.store(await self.prepare(vendor, slices))
+
+    async def prepare(self, vendor: Vendor, slices: Iterable[Slice]) -> Prepared:
+        """Reads and seals items. Returns: one draft per item, in order; nothing is stored yet."""
         connector = self._connectors[vendor.connector]
         drafts: list[ItemReceipt | Arrival] = []
         asides: list[SetAside] = []
@@ -77,9 +94,21 @@ class Receive:
             if isinstance(draft, ItemReceipt):
                 kind = draft.status.value
                 asides.append(self._aside(vendor, kind, draft.event_id, draft.errors, piece.raw))
-        arrivals = [draft for draft in drafts if isinstance(draft, Arrival)]
-        receipts = iter(await self._acceptor.accept(arrivals, asides))
-        return [_receipt(draft, next(receipts)) if isinstance(draft, Arrival) else draft for draft in drafts]
+        return Prepared(drafts, asides)
+
+    async def store(self, prepared: Prepared, also: AlsoOfItems | None = None) -> list[ItemReceipt]:
+        """Commits what was prepared, and what `also` writes with it. Returns: one receipt per item, in order.
+
+        Raises: Overloaded, StorageBusy and whatever `also` raises; nothing was stored then.
+        """
+
+        async def in_tx(tx: Tx, receipts: Sequence[Receipt]) -> None:
+            assert also is not None
+            await also(tx, _whole(prepared, receipts))
+
+        arrivals = [draft for draft in prepared.drafts if isinstance(draft, Arrival)]
+        receipts = await self._acceptor.accept(arrivals, prepared.asides, in_tx if also is not None else None)
+        return _whole(prepared, receipts)
 
     def _normalize(self, vendor: Vendor, connector: Connector, piece: Slice) -> ItemReceipt | Arrival:
         if piece.item is None or piece.fault is not None:  # with a fault the item serves only for its id
@@ -115,6 +144,11 @@ class Receive:
         told = orjson.dumps([[fault.path, fault.code] for fault in faults]).decode()
         sealed = self._vault.seal(body, aad("quarantine", "body", vendor.id))
         return SetAside(vendor.id, kind, event_id, told, sealed)
+
+
+def _whole(prepared: Prepared, receipts: Sequence[Receipt]) -> list[ItemReceipt]:
+    rest = iter(receipts)
+    return [_receipt(draft, next(rest)) if isinstance(draft, Arrival) else draft for draft in prepared.drafts]
 
 
 def _receipt(arrival: Arrival, receipt: Receipt) -> ItemReceipt:
