@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from gateway.bdtx.courses import Courses
+from gateway.bdtx.unit_store import UnitRegister
 from gateway.connectors import discover as discover_connectors
 from gateway.identity.accounts import Accounts
 from gateway.identity.people import Bounds, People
@@ -50,6 +51,7 @@ from gateway.stages.near_misses import NearMisses
 from gateway.stages.receive import Receive
 from gateway.stages.sweep import Sweep
 from gateway.stages.then_and_now import ThenAndNow
+from gateway.stages.unit_facts import FactsOfUnits
 from gateway.stages.verify import Verify
 from gateway.stages.wake import Wake
 from gateway.storage.data_keys import ensure_data_keys
@@ -74,6 +76,7 @@ class Gateway:
     acceptor: Acceptor
     receive: Receive
     courses: Courses
+    units: UnitRegister
     snapshots: Snapshots
     accounts: Accounts
     policy: Policy
@@ -150,6 +153,7 @@ async def open_gateway(settings: Settings, *, clock: Clock | None = None) -> Asy
                 max_items=settings.max_batch_items,
             ),
             courses=Courses(db, clock),
+            units=UnitRegister(db, clock),
             snapshots=snapshots,
             accounts=accounts,
             policy=load_policy(),
@@ -181,7 +185,10 @@ async def open_authority(gateway: Gateway, *, limits: BreakerLimits | None = Non
             feed_lag_max_ms=s.feed_lag_max_s * 1000,
         )
         people = People(g.snapshots, g.clock, registry, bounds, g.metrics.lookups)
-        checking = Checking(g.clock, people, g.accounts, g.policy, g.guesses, patience_s=CHECK_PATIENCE_S)
+        units = FactsOfUnits(g.units)
+        checking = Checking(
+            g.clock, people, g.accounts, g.policy, g.guesses, units, patience_s=CHECK_PATIENCE_S
+        )
         then_and_now = ThenAndNow(g.db, g.clock, g.vault, g.snapshots, g.accounts, checking)
         yield Authority(registry, gate, people, checking, then_and_now)
 
@@ -211,7 +218,7 @@ async def open_pipeline(gateway: Gateway, *, limits: BreakerLimits | None = None
             call_timeout_ms=int(s.temis.timeout_s * 1000),
             jitter=jitter,
         )
-        judging = Judging(g.clock, g.blind, people, g.accounts, g.courses, g.policy)
+        judging = Judging(g.clock, g.blind, people, g.accounts, g.courses, g.policy, FactsOfUnits(g.units))
         verify = Verify(
             g.db,
             g.clock,

@@ -13,9 +13,14 @@ from gateway.storage.rows import Kind
 
 READ = "SELECT code, valid_from, valid_to, name, level, parent_code, teaches, contact FROM units ORDER BY code"
 READ_EDGES = "SELECT source_code, target_code, change, on_day FROM unit_edges ORDER BY source_code, target_code"
-VERSION = """
-SELECT (SELECT COALESCE(MAX(changed_at_ms), 0) FROM units) AS units,
-       (SELECT COALESCE(MAX(changed_at_ms), 0) FROM unit_edges) AS edges"""
+VERSION = "SELECT value FROM cursors WHERE name = 'units'"
+RAISE_VERSION = """
+INSERT INTO cursors (name, value, at_ms) VALUES ('units', '1', :now)
+ON CONFLICT (name) DO UPDATE SET value = CAST(CAST(cursors.value AS bigint) + 1 AS text), at_ms = :now"""
+CHANGED_UNITS = "SELECT DISTINCT code FROM units WHERE changed_at_ms >= :since"
+CHANGED_EDGES = """
+SELECT source_code AS code FROM unit_edges WHERE changed_at_ms >= :since
+UNION SELECT target_code FROM unit_edges WHERE changed_at_ms >= :since"""
 WRITE = """
 INSERT INTO units (code, valid_from, valid_to, name, level, parent_code, teaches, contact, changed_at_ms)
 SELECT x.code, x.valid_from, x.valid_to, x.name, x.level, x.parent_code, x.teaches, x.contact,
@@ -30,34 +35,52 @@ SELECT x.source_code, x.target_code, x.change, x.on_day, CAST(:now AS bigint) FR
 ON CONFLICT (source_code, target_code) DO UPDATE SET change = excluded.change, on_day = excluded.on_day,
   changed_at_ms = excluded.changed_at_ms"""
 _REREAD_MS = 5_000
-_SETTLED_MS = 30_000
 _PART = 1_000
 _LEVELS = {level.value: level for level in Level}
 _CHANGES = {change.value: change for change in Change}
 
 
 class UnitRegister:
-    """The units as this process knows them; looked at every five seconds, read again when they changed."""
+    """The units as this process knows them; looked at every five seconds, read again when they changed.
+
+    A look is one row by its key: each transaction of an import raises the version there.
+    """
 
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db
         self._clock = clock
         self._looked_at_ms: int | None = None
-        self._version: tuple[int, int] | None = None
+        self._as_of_wake: int | None = None
+        self._version = ""
         self._units = Units()
 
-    async def current(self) -> Units:
+    async def current(self, *, as_of_wake: int | None = None) -> Units:
+        """`as_of_wake`: the newest wake the caller knows. A change of units is followed by a wake, so what was
+        looked at before a newer one is looked at again: else a hold could be written by units of yesterday.
+        """
         now = self._clock.now_ms()
-        if self._looked_at_ms is None or now - self._looked_at_ms >= _REREAD_MS:
-            async with self._db.read() as tx:
-                [row] = await tx.rows(VERSION)
-            version = (int(row.units), int(row.edges))
-            is_settled = now - max(version) > _SETTLED_MS  # an import writes in several transactions
-            if version != self._version or not is_settled:
+        is_old = self._looked_at_ms is None or now - self._looked_at_ms >= _REREAD_MS
+        if is_old or (as_of_wake is not None and as_of_wake != self._as_of_wake):
+            version = await units_version(self._db)
+            if version != self._version:  # read before the units: what comes in between is read next time
                 self._units = await load_units(self._db)
                 self._version = version
-            self._looked_at_ms = now
+            self._looked_at_ms, self._as_of_wake = now, as_of_wake
         return self._units
+
+
+async def units_version(db: Database) -> str:
+    """Differs after every transaction that wrote units; empty before the first."""
+    async with db.read() as tx:
+        found = await tx.rows(VERSION)
+    return str(found[0].value) if found else ""
+
+
+async def codes_changed(db: Database, since_ms: int) -> frozenset[str]:
+    """Codes of the units, and of what they became, that were written since."""
+    async with db.read() as tx:
+        rows = [*await tx.rows(CHANGED_UNITS, since=since_ms), *await tx.rows(CHANGED_EDGES, since=since_ms)]
+    return frozenset(row.code for row in rows)
 
 
 async def load_units(db: Database) -> Units:
@@ -124,11 +147,13 @@ async def save(db: Database, clock: Clock, plan: Plan, *, actor: str, file: str,
 async def _write(tx: Tx, units: list[Unit], now: int) -> None:
     if units:
         await tx.run(WRITE.format(x=tx.json_rows(*_COLUMNS)), rows=tx.pack([_row(u) for u in units]), now=now)
+        await tx.run(RAISE_VERSION, now=now)
 
 
 async def _join(tx: Tx, edges: list[Edge], now: int) -> None:
     rows = [(edge.source, edge.target, edge.change.value, _number(edge.on)) for edge in edges]
     await tx.run(WRITE_EDGES.format(x=tx.json_rows(*_EDGE_COLUMNS)), rows=tx.pack(rows), now=now)
+    await tx.run(RAISE_VERSION, now=now)
 
 
 _COLUMNS: tuple[tuple[str, Kind], ...] = (

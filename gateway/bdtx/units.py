@@ -7,7 +7,7 @@ Source: the organisation of two levels since 1 July 2025 (contracts/units/README
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import StrEnum
@@ -152,14 +152,29 @@ class Units:
 
     def same_as(self, code: str) -> frozenset[str]:
         """Codes that name the same school through merges and renumbering, at any time; with itself."""
-        found, ahead = {code}, [code]
-        while ahead:
-            at = ahead.pop()
-            near = [e.target for e in self._after.get(at, ()) if e.change is not Change.SPLIT]
-            near += [e.source for e in self._before.get(at, ()) if e.change is not Change.SPLIT]
-            ahead += [one for one in near if one not in found]
-            found.update(near)
-        return frozenset(found)
+        return frozenset(_closure(code, self._joined))
+
+    def _joined(self, code: str) -> Iterator[str]:
+        yield from (e.target for e in self._after.get(code, ()) if e.change is not Change.SPLIT)
+        yield from (e.source for e in self._before.get(code, ()) if e.change is not Change.SPLIT)
+
+    def same_school_on(self, code: str, day: date) -> frozenset[str]:
+        """Codes that may stand for the school stated as `code` in something of that day; with itself.
+
+        What it became at any time (files are kept up to date), what had become part of it, and what had by that
+        day been merged into the same one. Schools merged only later were two schools.
+        """
+        if code not in self._after and code not in self._before:
+            return frozenset((code,))
+        by_then = self._reached(code, lambda edge: edge.on <= day)
+        together = {one for at in by_then for one in self._came_from(at, lambda edge: edge.on <= day)}
+        return frozenset(self._reached(code) | self._came_from(code) | together)
+
+    def _reached(self, code: str, is_meant: Callable[[Edge], bool] = lambda _: True) -> set[str]:
+        return _closure(code, lambda at: (e.target for e in self._after.get(at, ()) if _is_same(e, is_meant)))
+
+    def _came_from(self, code: str, is_meant: Callable[[Edge], bool] = lambda _: True) -> set[str]:
+        return _closure(code, lambda at: (e.source for e in self._before.get(at, ()) if _is_same(e, is_meant)))
 
     def renumbered(self, code: str, day: date) -> str:
         """The code this very institution has on that day; a merged or split one keeps the code it had."""
@@ -226,6 +241,19 @@ def named_owner(units: Units, owner: Owner, school_code: str | None, today: date
     if not BY_DEPARTMENT & set(path[0].teaches):
         offices = (Level.COMMUNE, Level.DISTRICT, Level.DEPARTMENT)
     return next((unit for level in offices for unit in path if unit.level is level), None)
+
+
+def _closure(code: str, near: Callable[[str], Iterable[str]]) -> set[str]:
+    found, ahead = {code}, [code]
+    while ahead:
+        nexts = [one for one in near(ahead.pop()) if one not in found]
+        found.update(nexts)
+        ahead += nexts
+    return found
+
+
+def _is_same(edge: Edge, is_meant: Callable[[Edge], bool]) -> bool:
+    return edge.change is not Change.SPLIT and is_meant(edge)
 
 
 def _begins(unit: Unit) -> date:

@@ -33,12 +33,13 @@ class AccountFacts:
 class UnitFacts:
     """What the unit table says of the claimed and the filed school at the completion date.
 
-    `known`: whether the claimed code is in the table (None: no table). `same_as`: codes that mean the claimed
-    school too, through mergers and renumbering. `on_file_then`: the filed school at that date, where history
-    is kept.
+    `known`: whether the claimed code is in the table (None: no table). `closed`: the claimed school had ended
+    by then. `same_as`: codes that mean the claimed school too, through mergers and renumbering.
+    `on_file_then`: the filed school at that date, where history is kept.
     """
 
     known: bool | None = None
+    closed: bool = False
     same_as: frozenset[str] = frozenset()
     on_file_then: str | None = None
 

@@ -24,6 +24,7 @@ from gateway.model.verdict import Verdict
 from gateway.stages.account_facts import facts_of
 from gateway.stages.guesses import NOBODYS, Guesses
 from gateway.stages.judging import person_of
+from gateway.stages.unit_facts import FactsOfUnits
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class Checking:
         accounts: Accounts,
         policy: Policy,
         guesses: Guesses,
+        units: FactsOfUnits,
         *,
         patience_s: float,
     ) -> None:
@@ -63,13 +65,14 @@ class Checking:
         self._accounts = accounts
         self._policy = policy
         self._guesses = guesses
+        self._units = units
         self._patience_s = patience_s
         self._asking: set[asyncio.Future[Any]] = set()
 
     async def check(
         self, vendor_id: int, vendor: str, claims: Sequence[Claim], *, completed_on: date | None = None
     ) -> list[Checked | None]:
-        """Judges each claim by the status of `completed_on`, or today's; always asked live.
+        """Judges each claim by the status and school of `completed_on`, or today's; always asked live.
 
         Returns: one for each claim, in order; None where the sector database did not answer in time.
         """
@@ -89,14 +92,17 @@ class Checking:
         answers = asking.result()[0] if asking.done() else {}
         answered = [one for one in asked if all(key in answers for key in one.keys)]
         facts = await facts_of(self._accounts, self._people, answered, answers)
+        day = completed_on or local_date(now)
+        units = await self._units.of([(one.claim.unit_code, day) for one in answered])
         verdicts: dict[int, Checked] = {}
-        for one, fact in zip(answered, facts, strict=True):
+        for one, fact, unit in zip(answered, facts, units, strict=True):
             case = Case(
                 one.claim,
-                completed_on or local_date(now),
+                day,
                 {key: answers[key].answer for key in one.keys},
                 vendor=vendor,
                 account=fact,
+                unit=unit,
             )
             verdict = judge(case, self._policy)
             if verdict.reason in NOBODYS:

@@ -12,7 +12,7 @@ from gateway.bdtx.recognition import check_result
 from gateway.bdtx.school_years import resolve as resolve_year
 from gateway.identity.accounts import Account, Accounts, Statement
 from gateway.identity.accounts import Known as KnownAccount
-from gateway.identity.case import AccountFacts, Case, keys_of
+from gateway.identity.case import AccountFacts, Case, UnitFacts, keys_of
 from gateway.identity.identifier import read
 from gateway.identity.judge import judge
 from gateway.identity.people import People
@@ -30,6 +30,7 @@ from gateway.model.verdict import Effect, Verdict
 from gateway.queue.delivery import Delivery, Result, Target
 from gateway.security.blind import BlindIndex
 from gateway.stages.account_facts import facts_of
+from gateway.stages.unit_facts import FactsOfUnits
 from gateway.stages.waiting import blinded
 
 Opened = tuple[Delivery, Completion]
@@ -72,6 +73,7 @@ class Judging:
         accounts: Accounts,
         courses: Courses,
         policy: Policy,
+        units: FactsOfUnits,
     ) -> None:
         self._clock = clock
         self._blind = blind
@@ -79,6 +81,7 @@ class Judging:
         self._accounts = accounts
         self._courses = courses
         self._policy = policy
+        self._units = units
 
     async def judge(self, opened: Sequence[Opened], seen_wake: int, *, not_before_ms: int) -> list[Judged]:
         """One Judged for each of `opened`, in order. `not_before_ms`: no answer asked earlier is used."""
@@ -91,7 +94,11 @@ class Judging:
         )
         answered = [q for q in questions if all(key in answers for key in q.keys)]
         told = await facts_of(self._accounts, self._people, answered, answers)
-        facts = {q.delivery.id: one for q, one in zip(answered, told, strict=True)}
+        units = await self._units.of(
+            [(q.claim.unit_code, local_date(q.completion.completed_at_ms)) for q in answered],
+            as_of_wake=seen_wake,
+        )
+        facts = {q.delivery.id: (one, unit) for q, one, unit in zip(answered, told, units, strict=True)}
         judged = []
         for question in questions:
             d = question.delivery
@@ -100,7 +107,7 @@ class Judging:
                 judged.append(Judged(Result(d, RetryLater("upstream.waiting"), outage.code)))
                 continue
             mapped = courses[d.vendor_id, question.completion.course.course_id]
-            judged.append(self._judge_one(question, facts[d.id], answers, mapped))
+            judged.append(self._judge_one(question, *facts[d.id], answers, mapped))
         return judged
 
     async def _questions(self, opened: Sequence[Opened]) -> list[_Question]:
@@ -117,12 +124,17 @@ class Judging:
         return questions
 
     def _judge_one(
-        self, q: _Question, facts: AccountFacts, known: Mapping[LookupKey, Known], mapped: MappedCourse
+        self,
+        q: _Question,
+        facts: AccountFacts,
+        unit: UnitFacts,
+        known: Mapping[LookupKey, Known],
+        mapped: MappedCourse,
     ) -> Judged:
         d, completion = q.delivery, q.completion
         completed_on = local_date(completion.completed_at_ms)
         answers = {key: known[key].answer for key in q.keys}
-        case = Case(q.claim, completed_on, answers, vendor=completion.vendor, account=facts)
+        case = Case(q.claim, completed_on, answers, vendor=completion.vendor, account=facts, unit=unit)
         verdict = judge(case, self._policy)
         person = person_of(verdict, q.keys, known)
         now = self._clock.now_ms()

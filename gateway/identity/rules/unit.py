@@ -1,5 +1,7 @@
 """Compares the school stated by the LMS with the file's, at the completion date: moved, merged or unknown.
 
+A school that was merged after the completion is the same school, and nobody has anything to do. One that the
+LMS still names after it was closed is said (`merged`): its profile is out of date.
 Codes are text and compare whole; schools of one name are many, so names are never compared.
 """
 
@@ -21,7 +23,7 @@ def unit(pair: Pair, policy: Policy) -> tuple[Finding, ...]:
     if sent == on_file:
         return _SUPPORTS
     if on_file in facts.same_as:
-        return _MERGED
+        return (policy.finding("attribute.unit_mismatch", how="merged"),) if facts.closed else _MERGED
     if sent.isdigit() and len(sent) == 7 and "0" + sent == on_file:  # Hà Nội's 01… in a spreadsheet
         return _LOST_ZERO
     how = "unknown" if facts.known is False else "moved"

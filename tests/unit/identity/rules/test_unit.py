@@ -44,6 +44,12 @@ def test_a_merged_school_is_the_same_school():
     assert _said("31000701", facts) == [("attribute.unit", Effect.NEUTRAL, {"how": "merged"})]
 
 
+def test_a_school_that_had_been_closed_warns():
+    """Whose LMS still names a school after it was merged is told that the profile is out of date."""
+    facts = UnitFacts(known=True, closed=True, same_as=frozenset({"31000717"}))
+    assert _said("31000701", facts) == [("attribute.unit_mismatch", Effect.WARNS, {"how": "merged"})]
+
+
 def test_the_filed_school_of_that_day_counts():
     """Where history is kept, the school at the completion date is compared, not today's."""
     facts = UnitFacts(known=True, on_file_then="31000701")
