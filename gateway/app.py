@@ -30,6 +30,8 @@ from gateway.outbound.limiter import Limiter
 from gateway.outbound.tls import TlsOptions
 from gateway.outbound.token import TokenSource
 from gateway.queue.accept import Acceptor
+from gateway.queue.job_worker import JobWork, JobWorker
+from gateway.queue.jobs import Jobs
 from gateway.queue.vendors import Vendors
 from gateway.queue.worker import Worker
 from gateway.security.blind import BlindIndex
@@ -85,6 +87,7 @@ class Gateway:
     links: Links
     identities: Identities
     changes: Changes
+    jobs: Jobs
     metrics: Metrics
 
 
@@ -162,6 +165,7 @@ async def open_gateway(settings: Settings, *, clock: Clock | None = None) -> Asy
             links=Links(db, clock, blind, accounts),
             identities=Identities(db, clock, vault),
             changes=Changes(db, clock, blind, snapshots),
+            jobs=Jobs(db, clock, vault),
             metrics=metrics,
         )
         await acceptor.drain()
@@ -251,13 +255,14 @@ async def open_pipeline(gateway: Gateway, *, limits: BreakerLimits | None = None
             ttl_ms=TTL_MS,
         )
         sweep = Sweep(g.db, g.clock)
+        works: list[JobWork] = []  # one of each kind of job
         duties = Duties(g.db, g.clock, _holder(), [sweep, feed] if s.registry.changes_poll_s else [sweep])
         worker = Worker(
             g.db,
             g.clock,
             lanes,
             [(verify, s.verify_concurrency), (deliver, s.deliver_concurrency)],
-            [duties],
+            [duties, JobWorker(g.jobs, works)],
             rest_s=s.poll_ms / 1000,
         )
         yield Pipeline(authority, temis, temis_gate, verify, deliver, worker)
