@@ -13,6 +13,7 @@ MAX_REVISION = 2**31 - 1  # an INTEGER column of PostgreSQL
 FIRST_YEAR, END_YEAR = 2015, 2100  # TEMIS did not exist before; later is a wrong unit or clock
 MAX_ITEMS = 500
 MAX_DEPTH = 32
+MAX_LINE_BYTES = 262_144  # of a stream
 
 TEXTS: dict[str, dict[str, str]] = tomllib.loads(
     files("gateway.connectors").joinpath("faults.toml").read_text("utf-8")
@@ -25,6 +26,7 @@ _LIMITS = {
     "end_year": END_YEAR,
     "max_items": MAX_ITEMS,
     "max_depth": MAX_DEPTH,
+    "max_line_bytes": MAX_LINE_BYTES,
 }
 
 

@@ -54,6 +54,14 @@ def slice_body(body: bytes, *, max_items: int = MAX_ITEMS, max_depth: int = MAX_
     return slices
 
 
+def slice_line(line: bytes, *, max_depth: int = MAX_DEPTH) -> Slice:
+    """The one item of a line of its own. Never raises: what cannot be read is the fault of this line."""
+    try:
+        return _slice(line, max_depth)
+    except PayloadInvalid as error:
+        return Slice(line, None, error.errors[0])
+
+
 def _cut(body: bytes, max_items: int) -> list[bytes]:
     """The bytes of each item, at least one. May stop after max_items + 1 of them."""
     if body[:1] == b"[":

@@ -29,6 +29,7 @@ from gateway.storage.tables.queue import (
 )
 from gateway.storage.tables.running import cursors, data_keys, destinations, leases
 from gateway.storage.tables.sources import courses, vendor_secrets, vendors
+from gateway.storage.tables.streams import stream_receipts, streams
 from gateway.storage.tables.watching import (
     alerts,
     causes,
@@ -72,6 +73,8 @@ __all__ = [
     "rulings",
     "sessions",
     "snapshots",
+    "stream_receipts",
+    "streams",
     "unit_edges",
     "units",
     "users",

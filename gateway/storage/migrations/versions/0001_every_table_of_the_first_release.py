@@ -103,11 +103,11 @@ def upgrade() -> None:
         sa.Column("school_code", sa.Text(), nullable=True),
         sa.Column("commune_code", sa.Text(), nullable=True),
         sa.Column("department_code", sa.Text(), nullable=True),
-        sa.Column("account_key", sa.LargeBinary(), nullable=False),
+        sa.Column("account_key", sa.LargeBinary(), nullable=True),
         sa.Column("name_key", sa.LargeBinary(), nullable=True),
         sa.Column("identifier_key", sa.LargeBinary(), nullable=True),
         sa.Column("certificate_key", sa.LargeBinary(), nullable=True),
-        sa.Column("course_key", sa.Text(), nullable=False),
+        sa.Column("course_key", sa.Text(), nullable=True),
         sa.Column("module_code", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("delivery_id", name=op.f("pk_cases")),
     )
@@ -368,6 +368,25 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_destinations")),
     )
     op.create_table(
+        "discrepancies",
+        sa.Column(
+            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("reconciliation_id", sa.BigInteger(), nullable=False),
+        sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("record_id", sa.BigInteger(), nullable=False),
+        sa.Column("delivery_id", sa.BigInteger(), nullable=True),
+        sa.Column("fields", sa.Text(), nullable=False),
+        sa.Column("our_revision", sa.Integer(), nullable=False),
+        sa.Column("temis_revision", sa.Integer(), nullable=True),
+        sa.Column("requeued", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_discrepancies")),
+    )
+    with op.batch_alter_table("discrepancies", schema=None) as batch_op:
+        batch_op.create_index("ix_discrepancies_run", ["reconciliation_id", "id"], unique=False)
+
+    op.create_table(
         "identity_checks",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("vendor_id", sa.Integer(), nullable=False),
@@ -548,6 +567,28 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_quarantine_vendor_id"), ["vendor_id"], unique=False)
 
     op.create_table(
+        "reconciliations",
+        sa.Column(
+            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("started_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("ended_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("ended", sa.Text(), nullable=True),
+        sa.Column("started_by", sa.Text(), nullable=False),
+        sa.Column("vendor_id", sa.Integer(), nullable=True),
+        sa.Column("module_code", sa.Text(), nullable=True),
+        sa.Column("since_ms", sa.BigInteger(), nullable=True),
+        sa.Column("cursor", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("last_id", sa.BigInteger(), nullable=False),
+        sa.Column("same", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("missing", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("different", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("unexpected", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("moving", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("healed", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_reconciliations")),
+    )
+    op.create_table(
         "records",
         sa.Column(
             "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
@@ -602,6 +643,30 @@ def upgrade() -> None:
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
         sa.Column("fetched_at_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("person_id", "version", name=op.f("pk_snapshots")),
+    )
+    op.create_table(
+        "stream_receipts",
+        sa.Column("stream_id", sa.BigInteger(), nullable=False),
+        sa.Column("line", sa.BigInteger(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("event_id", sa.Text(), nullable=True),
+        sa.Column("delivery_id", sa.BigInteger(), nullable=True),
+        sa.Column("faults", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("stream_id", "line", name=op.f("pk_stream_receipts")),
+    )
+    op.create_table(
+        "streams",
+        sa.Column(
+            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("vendor_id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("line", sa.BigInteger(), nullable=False),
+        sa.Column("opened_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("changed_at_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_streams")),
+        sa.UniqueConstraint("vendor_id", "name", name=op.f("uq_streams_vendor_id_name")),
     )
     op.create_table(
         "unit_edges",
