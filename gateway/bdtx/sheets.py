@@ -1,48 +1,57 @@
 """Tables that people fill in: .csv, .xlsx or .xls -> rows of text under known headings, line by line.
 
-Headings are matched by their folded text, in Vietnamese or English, in any order, within the first 40 lines;
-a heading row repeated further down is passed over. Source: contracts/units/README.md.
+Headings are matched by their folded text, in Vietnamese or English, in any order, within the first 40 lines, in
+one row or over two or three (merged cells); a heading row repeated further down is passed over.
+Source: contracts/units/README.md.
 """
 
-import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
-from io import BytesIO, StringIO
+from itertools import chain
 from pathlib import Path
 from unicodedata import combining, normalize
 
+from gateway.bdtx.sheet_lines import UTF8, Line, read_tables
 from gateway.model.errors import ConfigError
 
 SCANNED = 40  # a title, a note and an empty line or two stand above the headings
 MAX_BYTES = 64 * 1024 * 1024
+_HEADING_ROWS = 3
 _SERIAL_DAY_0 = date(1899, 12, 30)
 _SERIALS = range(20_000, 60_001)  # 1954 to 2064; smaller numbers in a date column are no dates
 _DAY_FIRST = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})")
-_SPREADSHEET_NUMBER = re.compile(r"(\d+)\.0+")
-
-_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # .xlsx, .xls
 
 Columns = Mapping[str, Sequence[str]]  # field -> the headings it may have
+Places = Mapping[int, str]  # column -> field
+
+
+class NoHeadings(ConfigError):
+    """It is a table, but not one with the columns that are needed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the file. `cells` holds every known field, empty text where nothing is written."""
+    """One line of the file. `cells` holds every known field, empty text where nothing is written.
+
+    `all` is the whole line as written, tidied.
+    """
 
     line: int
     cells: Mapping[str, str]
+    all: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """What was read. `unknown` are headings that no field has."""
+    """What was read. `unknown` are headings that no field has, `headings` all as written, by column."""
 
     rows: Sequence[Row]
     found: frozenset[str]
     unknown: tuple[str, ...] = ()
+    headings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,39 +65,32 @@ class Fault:
 
 
 def read_sheet(path: Path, columns: Columns, required: Iterable[str]) -> Sheet:
-    """The first sheet of a file. Raises: ConfigError when it is no table or lacks a required column."""
+    """The table of a file. Raises: ConfigError when it is none or lacks a required column."""
+    return parse_sheet(read_file(path), path.name, columns, required)
+
+
+def read_file(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
+    """The bytes of a file somebody named. Raises: ConfigError when it cannot be read or is too large."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ConfigError(f"{path.name}: larger than {MAX_BYTES // 1024 // 1024} MiB; split the file")
-        content = path.read_bytes()
+        if path.stat().st_size > max_bytes:
+            raise ConfigError(f"{path.name}: larger than {max_bytes // 1024 // 1024} MiB; split the file")
+        return path.read_bytes()
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
-    return parse_sheet(content, path.name, columns, required)
 
 
-def parse_sheet(content: bytes, name: str, columns: Columns, required: Iterable[str]) -> Sheet:
-    """The same of bytes; a workbook is known by its first bytes, whatever its name says."""
-    lines = (
-        _workbook(content, name) if content[:4] in (b"PK\x03\x04", b"\xd0\xcf\x11\xe0") else _csv(content, name)
-    )
-    known = {fold(heading): field for field, headings in columns.items() for heading in (field, *headings)}
+def parse_sheet(
+    content: bytes, name: str, columns: Columns, required: Iterable[str], encodings: Sequence[str] = UTF8
+) -> Sheet:
+    """The first table in it that has the required columns. Raises: NoHeadings, ConfigError."""
     wanted = tuple(required)
-    above: list[str] = []
-    for number, cells in lines:
-        places: dict[int, str] = {}
-        for place, cell in enumerate(cells):
-            field = known.get(fold(cell))
-            if field is not None and field not in places.values():  # of two columns with one heading the first
-                places[place] = field
-        if set(wanted) <= set(places.values()):
-            unknown = tuple(cell for place, cell in enumerate(cells) if cell and place not in places)
-            return Sheet(tuple(_rows(lines, places, columns)), frozenset(places.values()), unknown)
-        above += [cell for cell in cells if cell]
-        if number >= SCANNED:
-            break
-    missing = [field for field in wanted if field not in {known.get(fold(cell)) for cell in above}]
-    told = ", ".join(f"{field} ({columns[field][0]})" for field in missing or wanted)
-    raise ConfigError(f"{name}: in the first {SCANNED} lines there is no row of headings with {told}")
+    missing: NoHeadings | None = None
+    for lines in read_tables(content, name, encodings):
+        try:
+            return _table(lines, name, columns, wanted)
+        except NoHeadings as error:
+            missing = missing or error
+    raise missing or ConfigError(f"{name}: there is nothing in it")
 
 
 def read_day(text: str) -> date | None:
@@ -111,7 +113,66 @@ def fold(text: str) -> str:
     return " ".join(re.findall(r"[^\W_]+", bare))
 
 
-def _rows(lines: Iterator[tuple[int, list[str]]], places: Mapping[int, str], columns: Columns) -> Iterator[Row]:
+def _table(lines: Iterator[Line], name: str, columns: Columns, wanted: Sequence[str]) -> Sheet:
+    known = {fold(heading): field for field, headings in columns.items() for heading in (field, *headings)}
+    above: list[list[str]] = []
+    for number, cells in lines:
+        above.append(cells)
+        headings = _fullest(above, known)
+        if set(wanted) <= set(_places(headings, known).values()):
+            headings, lines = _with_lower_row(headings, lines, known, wanted)
+            places = _places(headings, known)
+            unknown = tuple(cell for place, cell in enumerate(headings) if cell and place not in places)
+            rows = tuple(_rows(lines, places, columns))
+            return Sheet(rows, frozenset(places.values()), unknown, tuple(headings))
+        if number >= SCANNED:
+            break
+    seen = {known.get(fold(cell)) for cells in above for cell in cells}
+    missing = [field for field in wanted if field not in seen]
+    told = ", ".join(f"{field} ({columns[field][0]})" for field in missing or wanted)
+    raise NoHeadings(f"{name}: in the first {SCANNED} lines there is no row of headings with {told}")
+
+
+def _fullest(above: Sequence[Sequence[str]], known: Mapping[str, str]) -> list[str]:
+    """The headings of the last row, or of it and one or two above, whichever has the most that are known."""
+    heights = range(1, min(_HEADING_ROWS, len(above)) + 1)
+    return max((_merged(above[-h:], known) for h in heights), key=lambda found: len(_places(found, known)))
+
+
+def _merged(rows: Sequence[Sequence[str]], known: Mapping[str, str]) -> list[str]:
+    """One heading for each column: the lowest that is known, or else the lowest that is written."""
+    headings = []
+    for place in range(max(len(cells) for cells in rows)):
+        written = [cells[place] for cells in reversed(rows) if place < len(cells) and cells[place]]
+        headings.append(next((text for text in written if fold(text) in known), written[0] if written else ""))
+    return headings
+
+
+def _with_lower_row(
+    headings: list[str], lines: Iterator[Line], known: Mapping[str, str], wanted: Sequence[str]
+) -> tuple[list[str], Iterator[Line]]:
+    """A row of headings below merged ones belongs to them: it says nothing where the needed columns stand."""
+    following = next(lines, None)
+    if following is None:
+        return headings, lines
+    cells = following[1]
+    needed = [place for place, field in _places(headings, known).items() if field in wanted]
+    says_nothing = not any(cells[place] for place in needed if place < len(cells))
+    if says_nothing and any(fold(cell) in known for cell in cells):
+        return _merged([headings, cells], known), lines
+    return headings, chain([following], lines)
+
+
+def _places(headings: Sequence[str], known: Mapping[str, str]) -> dict[int, str]:
+    places: dict[int, str] = {}
+    for place, heading in enumerate(headings):
+        field = known.get(fold(heading))
+        if field is not None and field not in places.values():  # of two columns with one heading the first
+            places[place] = field
+    return places
+
+
+def _rows(lines: Iterator[Line], places: Places, columns: Columns) -> Iterator[Row]:
     headings = {fold(heading) for field, several in columns.items() for heading in (field, *several)}
     for number, cells in lines:
         read = dict.fromkeys(columns, "")
@@ -119,48 +180,4 @@ def _rows(lines: Iterator[tuple[int, list[str]]], places: Mapping[int, str], col
             read[field] = cells[place] if place < len(cells) else ""
         stated = [text for text in read.values() if text]
         if stated and not (len(stated) > 1 and all(fold(text) in headings for text in stated)):
-            yield Row(number, read)
-
-
-def _csv(content: bytes, name: str) -> Iterator[tuple[int, list[str]]]:
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise ConfigError(f"{name}: the text is not UTF-8; save it as “CSV UTF-8”, or send the .xlsx") from None
-    head = text[:4096]
-    delimiter = max(",;\t", key=head.count)
-    reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter)
-    try:
-        for cells in reader:
-            yield reader.line_num, [_tidy(cell) for cell in cells]
-    except csv.Error as error:
-        raise ConfigError(f"{name}: line {reader.line_num} is no CSV ({error})") from None
-
-
-def _workbook(content: bytes, name: str) -> Iterator[tuple[int, list[str]]]:
-    from python_calamine import CalamineError, CalamineWorkbook  # only when a workbook is read
-
-    try:
-        sheet = CalamineWorkbook.from_filelike(BytesIO(content)).get_sheet_by_index(0)
-        rows = sheet.to_python(skip_empty_area=False)
-    except (CalamineError, OSError, ValueError, IndexError) as error:
-        raise ConfigError(f"{name}: not a readable workbook ({type(error).__name__})") from None
-    for number, cells in enumerate(rows, start=1):
-        yield number, [_cell(cell) for cell in cells]
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.date().isoformat()
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        return str(int(value))
-    return _tidy(str(value))
-
-
-def _tidy(text: str) -> str:
-    """NFC, one space for any, and the `.0` that a spreadsheet puts behind a code taken away."""
-    tidy = " ".join(normalize("NFC", text).replace("\u200b", "").replace("\ufeff", "").split())
-    number = _SPREADSHEET_NUMBER.fullmatch(tidy)
-    return number[1] if number else tidy
+            yield Row(number, read, cells)

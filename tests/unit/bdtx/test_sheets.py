@@ -2,12 +2,14 @@
 
 import io
 import re
+import unicodedata
 import zipfile
 from datetime import date
 
 import pytest
 import xlsxwriter
 
+from gateway.bdtx.sheet_lines import ANY_ENCODING
 from gateway.bdtx.sheets import fold, parse_sheet, read_day
 from gateway.model.errors import ConfigError
 
@@ -116,3 +118,79 @@ def test_dates_are_day_first_or_iso(text, day):
 def test_folding_makes_spellings_of_one_heading_equal():
     """NFD, đ and punctuation are spellings only."""
     assert fold("Mã  định-danh (*)") == fold("Ma\u0303 dinh danh") == "ma dinh danh"
+
+
+def test_headings_may_stand_in_two_rows_under_merged_cells():
+    """Merged upwards or downwards, needed columns or others: each column has the heading a reader sees."""
+    upper = [["DANH SÁCH"], ["STT", "Trường", "", "Từ ngày"], ["", "Mã trường", "Tên trường", ""]]
+    lower = [["Mã", "Tên trường", "Hiệu lực", ""], ["", "", "Từ ngày", "Đến ngày"]]
+    found = parse_sheet(
+        workbook([*upper, [1, "01312501", "A", "1/7/2025"]]), "f.xlsx", COLUMNS, ("code", "name")
+    )
+    assert [tuple(row.cells.values()) for row in found.rows] == [("01312501", "A", "1/7/2025")]
+    found = parse_sheet(
+        workbook([*lower, ["01312501", "A", "1/7/2025", ""]]), "f.xlsx", COLUMNS, ("code", "name")
+    )
+    assert [tuple(row.cells.values()) for row in found.rows] == [("01312501", "A", "1/7/2025")]
+    assert found.headings == ("Mã", "Tên trường", "Từ ngày", "Đến ngày")
+
+
+def test_the_table_may_stand_on_another_sheet():
+    """A sheet of instructions in front of it does not matter; a hidden one is never taken."""
+    content = io.BytesIO()
+    with xlsxwriter.Workbook(content, {"in_memory": True}) as book:
+        book.add_worksheet("Hướng dẫn").write(0, 0, "Điền theo mẫu")
+        for name, code in (("Cũ", "1"), ("Danh sách", "2")):
+            sheet = book.add_worksheet(name)
+            sheet.write_row(0, 0, ["Mã", "Tên trường"])
+            sheet.write_row(1, 0, [code, "A"])
+            if name == "Cũ":
+                sheet.hide()
+    assert [
+        row.cells["code"] for row in parse_sheet(content.getvalue(), "f.xlsx", COLUMNS, ("code",)).rows
+    ] == ["2"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1258"])
+def test_where_it_is_allowed_text_is_read_in_any_encoding_it_was_saved_in(encoding):
+    """“Unicode text” and the ANSI form of a Vietnamese Windows lose nothing, so both can be read."""
+    text = "Mã;Tên trường\n1;Trường Nguyễn Ái Quốc\n"
+    if encoding == "cp1258":  # which writes marks as signs of their own
+        text = "".join(
+            c
+            if _fits(c)
+            else unicodedata.normalize("NFD", c)
+            if _fits(unicodedata.normalize("NFD", c))
+            else _split(c)
+            for c in text
+        )
+    sheet = parse_sheet(text.encode(encoding), "f.csv", COLUMNS, ("code", "name"), ANY_ENCODING)
+    assert sheet.rows[0].cells["name"] == "Trường Nguyễn Ái Quốc"
+
+
+def _fits(text: str) -> bool:
+    try:
+        return bool(text.encode("cp1258"))
+    except UnicodeEncodeError:
+        return False
+
+
+def _split(char: str) -> str:
+    """ễ -> ê and a tone: the code page has the letter and the tone, not both in one."""
+    base, *marks = unicodedata.normalize("NFD", char)
+    shape, tone = [m for m in marks if m in "\u0302\u0306\u031b"], [m for m in marks if m in _TONES]
+    return unicodedata.normalize("NFC", base + "".join(shape)) + "".join(tone)
+
+
+_TONES = "\u0300\u0301\u0303\u0309\u0323"
+
+
+def test_a_workbook_that_would_fill_the_memory_is_refused():
+    """One cell in the last corner makes a reader ask for room for 17 thousand million."""
+    content = io.BytesIO()
+    with xlsxwriter.Workbook(content, {"in_memory": True}) as book:
+        sheet = book.add_worksheet()
+        sheet.write_row(0, 0, ["Mã", "Tên trường"])
+        sheet.write(1_048_575, 16_383, "x")
+    with pytest.raises(ConfigError, match="far outside"):
+        parse_sheet(content.getvalue(), "f.xlsx", COLUMNS, ("code",))
