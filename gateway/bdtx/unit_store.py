@@ -13,7 +13,7 @@ from gateway.storage.rows import Kind
 
 READ = "SELECT code, valid_from, valid_to, name, level, parent_code, teaches, contact FROM units ORDER BY code"
 READ_EDGES = "SELECT source_code, target_code, change, on_day FROM unit_edges ORDER BY source_code, target_code"
-VERSION = "SELECT value FROM cursors WHERE name = 'units'"
+VERSION = "SELECT value, at_ms FROM cursors WHERE name = 'units'"
 RAISE_VERSION = """
 INSERT INTO cursors (name, value, at_ms) VALUES ('units', '1', :now)
 ON CONFLICT (name) DO UPDATE SET value = CAST(CAST(cursors.value AS bigint) + 1 AS text), at_ms = :now"""

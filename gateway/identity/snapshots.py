@@ -177,12 +177,16 @@ class Snapshots:
 
         return await self._db.write(in_tx)
 
-    async def sector_ids(self, person_ids: Iterable[int]) -> dict[int, str]:
-        """The sector identifier of stored people, by our own id."""
+    async def files(self, person_ids: Iterable[int]) -> dict[int, Snapshot]:
+        """The files of stored people as they were last answered, by our own id."""
         async with self._db.read() as tx:
             x = tx.json_rows(("id", "int"))
             rows = await tx.rows(PEOPLE.format(x=x), rows=tx.pack([(id_,) for id_ in sorted(person_ids)]))
-        return {row.id: self.open(bytes(row.sector_key), bytes(row.snapshot_sealed)).sector_id for row in rows}
+        return {row.id: self.open(bytes(row.sector_key), bytes(row.snapshot_sealed)) for row in rows}
+
+    async def sector_ids(self, person_ids: Iterable[int]) -> dict[int, str]:
+        """The sector identifier of stored people, by our own id."""
+        return {id_: file.sector_id for id_, file in (await self.files(person_ids)).items()}
 
     async def version(self, person_id: int, version: int) -> Snapshot | None:
         """A file as it was when it was judged by; None for one that was never stored."""

@@ -62,6 +62,9 @@ class Metrics:
         self.unknown = self._gauge(
             "unknown_outcomes", "Deliveries sent without an answer (leader only)", "destination"
         )
+        self.cases_lag = self._gauge(
+            "cases_lag_seconds", "How far the lists of the console are behind the queue (leader only)"
+        )
         self.feed_lag = self._gauge(
             "feed_lag_seconds", "Age of what the registry's change feed has told completely (leader only)"
         )

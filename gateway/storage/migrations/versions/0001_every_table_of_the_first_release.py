@@ -315,6 +315,13 @@ def upgrade() -> None:
             postgresql_where=sa.text("state = 'dead'"),
         )
         batch_op.create_index(
+            "ix_deliveries_dead_of_vendor",
+            ["vendor_id", "id"],
+            unique=False,
+            sqlite_where=sa.text("state = 'dead'"),
+            postgresql_where=sa.text("state = 'dead'"),
+        )
+        batch_op.create_index(
             "ix_deliveries_due",
             ["state", "lane", "due_at_ms", "id"],
             unique=False,
@@ -324,6 +331,13 @@ def upgrade() -> None:
         batch_op.create_index(
             "ix_deliveries_held",
             ["reason", "id"],
+            unique=False,
+            sqlite_where=sa.text("state = 'held'"),
+            postgresql_where=sa.text("state = 'held'"),
+        )
+        batch_op.create_index(
+            "ix_deliveries_held_of_vendor",
+            ["vendor_id", "id"],
             unique=False,
             sqlite_where=sa.text("state = 'held'"),
             postgresql_where=sa.text("state = 'held'"),
@@ -367,25 +381,6 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_destinations")),
     )
-    op.create_table(
-        "discrepancies",
-        sa.Column(
-            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
-        ),
-        sa.Column("reconciliation_id", sa.BigInteger(), nullable=False),
-        sa.Column("at_ms", sa.BigInteger(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("record_id", sa.BigInteger(), nullable=False),
-        sa.Column("delivery_id", sa.BigInteger(), nullable=True),
-        sa.Column("fields", sa.Text(), nullable=False),
-        sa.Column("our_revision", sa.Integer(), nullable=False),
-        sa.Column("temis_revision", sa.Integer(), nullable=True),
-        sa.Column("requeued", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_discrepancies")),
-    )
-    with op.batch_alter_table("discrepancies", schema=None) as batch_op:
-        batch_op.create_index("ix_discrepancies_run", ["reconciliation_id", "id"], unique=False)
-
     op.create_table(
         "identity_checks",
         sa.Column("id", sa.Text(), nullable=False),
@@ -566,28 +561,6 @@ def upgrade() -> None:
     with op.batch_alter_table("quarantine", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_quarantine_vendor_id"), ["vendor_id"], unique=False)
 
-    op.create_table(
-        "reconciliations",
-        sa.Column(
-            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
-        ),
-        sa.Column("started_at_ms", sa.BigInteger(), nullable=False),
-        sa.Column("ended_at_ms", sa.BigInteger(), nullable=True),
-        sa.Column("ended", sa.Text(), nullable=True),
-        sa.Column("started_by", sa.Text(), nullable=False),
-        sa.Column("vendor_id", sa.Integer(), nullable=True),
-        sa.Column("module_code", sa.Text(), nullable=True),
-        sa.Column("since_ms", sa.BigInteger(), nullable=True),
-        sa.Column("cursor", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
-        sa.Column("last_id", sa.BigInteger(), nullable=False),
-        sa.Column("same", sa.Integer(), server_default=sa.text("0"), nullable=False),
-        sa.Column("missing", sa.Integer(), server_default=sa.text("0"), nullable=False),
-        sa.Column("different", sa.Integer(), server_default=sa.text("0"), nullable=False),
-        sa.Column("unexpected", sa.Integer(), server_default=sa.text("0"), nullable=False),
-        sa.Column("moving", sa.Integer(), server_default=sa.text("0"), nullable=False),
-        sa.Column("healed", sa.Integer(), server_default=sa.text("0"), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_reconciliations")),
-    )
     op.create_table(
         "records",
         sa.Column(
