@@ -38,10 +38,12 @@ from gateway.security.blind import BlindIndex
 from gateway.security.keys import KeyRing
 from gateway.security.vault import Vault
 from gateway.settings import Destination, Settings
+from gateway.stages.cases.follow import FollowCases
+from gateway.stages.cases.reparent import ReparentCases
 from gateway.stages.changes import Changes
 from gateway.stages.checking import Checking
 from gateway.stages.deliver import Deliver
-from gateway.stages.duties import TTL_MS, Duties
+from gateway.stages.duties import TTL_MS, Duties, Duty
 from gateway.stages.feed import Feed
 from gateway.stages.gated_registry import GatedRegistry
 from gateway.stages.gated_temis import GatedTemis
@@ -256,7 +258,8 @@ async def open_pipeline(gateway: Gateway, *, limits: BreakerLimits | None = None
         )
         sweep = Sweep(g.db, g.clock)
         works: list[JobWork] = []  # one of each kind of job
-        duties = Duties(g.db, g.clock, _holder(), [sweep, feed] if s.registry.changes_poll_s else [sweep])
+        always = [sweep, *_case_duties(g)]
+        duties = Duties(g.db, g.clock, _holder(), [*always, feed] if s.registry.changes_poll_s else always)
         worker = Worker(
             g.db,
             g.clock,
@@ -266,6 +269,14 @@ async def open_pipeline(gateway: Gateway, *, limits: BreakerLimits | None = None
             rest_s=s.poll_ms / 1000,
         )
         yield Pipeline(authority, temis, temis_gate, verify, deliver, worker)
+
+
+def _case_duties(g: Gateway) -> list[Duty]:
+    """What keeps the lists of the console up with the queue and with the units."""
+    follow = FollowCases(
+        g.db, g.clock, g.vault, g.blind, g.accounts, g.snapshots, g.units, g.metrics, ttl_ms=TTL_MS
+    )
+    return [follow, ReparentCases(g.db, g.clock, g.units, ttl_ms=TTL_MS)]
 
 
 def _holder() -> str:
