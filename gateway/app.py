@@ -52,6 +52,7 @@ from gateway.stages.identities import Identities
 from gateway.stages.judging import Judging
 from gateway.stages.links import Links
 from gateway.stages.near_misses import NearMisses
+from gateway.stages.owners import Owners
 from gateway.stages.receive import Receive
 from gateway.stages.sweep import Sweep
 from gateway.stages.then_and_now import ThenAndNow
@@ -81,6 +82,7 @@ class Gateway:
     receive: Receive
     courses: Courses
     units: UnitRegister
+    owners: Owners
     snapshots: Snapshots
     accounts: Accounts
     policy: Policy
@@ -138,6 +140,7 @@ async def open_gateway(settings: Settings, *, clock: Clock | None = None) -> Asy
             metrics.commit_items.observe(items)
 
         snapshots = Snapshots(db, vault, blind)
+        units = UnitRegister(db, clock)
         accounts = Accounts(db, vault, blind)
         acceptor = Acceptor(db, clock, max_wait_ms=settings.accept_queue_max_age_ms, committed=committed)
         metrics.waiting.set_function(lambda: acceptor.waiting)
@@ -158,7 +161,8 @@ async def open_gateway(settings: Settings, *, clock: Clock | None = None) -> Asy
                 max_items=settings.max_batch_items,
             ),
             courses=Courses(db, clock),
-            units=UnitRegister(db, clock),
+            units=units,
+            owners=Owners(units, clock),
             snapshots=snapshots,
             accounts=accounts,
             policy=load_policy(),
@@ -195,7 +199,7 @@ async def open_authority(gateway: Gateway, *, limits: BreakerLimits | None = Non
         checking = Checking(
             g.clock, people, g.accounts, g.policy, g.guesses, units, patience_s=CHECK_PATIENCE_S
         )
-        then_and_now = ThenAndNow(g.db, g.clock, g.vault, g.snapshots, g.accounts, checking)
+        then_and_now = ThenAndNow(g.db, g.clock, g.vault, g.snapshots, g.accounts, checking, g.owners)
         yield Authority(registry, gate, people, checking, then_and_now)
 
 

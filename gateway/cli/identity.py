@@ -3,14 +3,16 @@
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gateway.cli.output import Invocation, Json, invocation
 
 if TYPE_CHECKING:
-    from gateway.app import Gateway
+    from gateway.app import Authority, Gateway
+    from gateway.stages.checking import Checked
+    from gateway.stages.owners import Naming
 
 APP = typer.Typer(help="Check and explain identifiers.")
 
@@ -59,13 +61,20 @@ def explain(
 
     run = invocation(ctx)
     asked = read_claim(_stdin(run, claim))
-    [checked] = on_authority(run, lambda _, authority: authority.checking.check(0, "", [asked]))
+
+    async def ask(gateway: "Gateway", authority: "Authority") -> "tuple[Checked | None, Naming]":
+        [checked] = await authority.checking.check(0, "", [asked])
+        return checked, await gateway.owners.today()
+
+    checked, naming = on_authority(run, ask)
     out = run.output(json)
-    report = told(asked, checked, run.lang)
+    report = told(asked, checked, naming, run.lang)
     out.say(f"identity.explain.{report['verdict']}", form=report["form"], files=report["files"])
     out.table(columns(), rows(report))
     for finding in report["findings"]:
         out.say("identity.explain.finding", **finding)
+        if finding["effect"] != "neutral":
+            out.say("identity.explain.owner", **finding["owner"] | {"contact": _contact(finding["owner"])})
     out.data(report)
 
 
@@ -102,6 +111,11 @@ def _stdin(run: Invocation, source: str) -> str:
     if source != "-":
         raise typer.BadParameter(run.text("identity.stdin_only"))
     return sys.stdin.read()
+
+
+def _contact(owner: dict[str, Any]) -> str:
+    unit = owner["unit"]
+    return f" – {unit['contact']}" if unit and unit["contact"] else ""
 
 
 def _outcome(result: dict[str, object]) -> str:

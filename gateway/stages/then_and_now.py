@@ -20,6 +20,7 @@ from gateway.queue import payloads
 from gateway.security.vault import Vault
 from gateway.stages.checking import Checking
 from gateway.stages.judging import confirmed
+from gateway.stages.owners import NamedOwner, Owners
 from gateway.storage.engine import Database
 
 VERIFICATION = """
@@ -45,6 +46,7 @@ class Comparison:
 
     then: Look
     now: Look | None
+    owner: NamedOwner | None = None  # who acts today on what holds now, or held then while nobody answers
 
     @property
     def file_changes(self) -> tuple[str, ...]:
@@ -85,6 +87,7 @@ class ThenAndNow:
         snapshots: Snapshots,
         accounts: Accounts,
         checking: Checking,
+        owners: Owners,
     ) -> None:
         self._db = db
         self._clock = clock
@@ -92,6 +95,7 @@ class ThenAndNow:
         self._snapshots = snapshots
         self._accounts = accounts
         self._checking = checking
+        self._owners = owners
 
     async def compare(self, verification_id: int) -> Comparison:
         """Asks live and stores no verdict. Raises: NotFound; KeyMissing, SealBroken for lost evidence."""
@@ -116,11 +120,13 @@ class ThenAndNow:
         [checked] = await self._checking.check(
             row.vendor_id, row.vendor, [claim_now], completed_on=local_date(completion.completed_at_ms)
         )
+        naming, school = await self._owners.today(), claim_now.unit_code
         if checked is None:
-            return Comparison(then, None)
+            return Comparison(then, None, naming.of_verdict(then.verdict, school))
         hits = (hit for answer in checked.case.answers.values() for hit in answer.hits)
         on_file = next((hit for hit in hits if hit.sector_id == checked.verdict.sector_id), None)
-        return Comparison(then, Look(self._clock.now_ms(), claim_now, on_file, checked.verdict))
+        now = Look(self._clock.now_ms(), claim_now, on_file, checked.verdict)
+        return Comparison(then, now, naming.of_verdict(checked.verdict, school))
 
     async def _file(self, row: Any) -> Snapshot | None:
         if row.person_id is None:

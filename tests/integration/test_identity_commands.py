@@ -122,3 +122,22 @@ def test_recheck_needs_no_outside_system_and_counts(call):
     assert call("identity", "recheck", "--reason", "no.such_code")[0] == 4
     assert call("identity", "recheck")[0] == 2
     assert call("identity", "recheck", "-", "--reason", "registry.not_found")[0] == 2
+
+
+def test_who_has_to_act_is_named(call, tmp_path):
+    """With the schools brought in, each finding names the unit in charge today and how to reach it."""
+    units = tmp_path / "units.csv"
+    units.write_text(
+        "code,name,level,parent,teaches,contact\n31,Sở Hải Phòng,department,,,\n"
+        "31000717,THPT Ngô Quyền,school,31,THPT,Văn phòng trường\n",
+        "utf-8",
+    )
+    assert call("units", "import", str(units))[0] == 0
+    claim = json.dumps(CLAIM | {"full_name": "Lê Khác", "unit_code": "31000717"})
+    _, printed = call("identity", "explain", "-", "--json", stdin=claim)
+    [named] = [f for f in json.loads(printed.out)["findings"] if f["code"] == "attribute.name_mismatch"]
+    assert named["owner"]["label"] == "School admin: THPT Ngô Quyền (31000717)"
+    assert named["owner"]["unit"]["contact"] == "Văn phòng trường"
+    assert (
+        "THPT Ngô Quyền (31000717) – Văn phòng trường" in call("identity", "explain", "-", stdin=claim)[1].out
+    )

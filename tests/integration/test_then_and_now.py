@@ -26,7 +26,7 @@ async def lab(database_url, tmp_path):
 async def then_and_now(lab):
     g = lab.gateway
     async with open_authority(g) as authority:
-        yield ThenAndNow(g.db, g.clock, g.vault, g.snapshots, g.accounts, authority.checking)
+        yield ThenAndNow(g.db, g.clock, g.vault, g.snapshots, g.accounts, authority.checking, g.owners)
 
 
 async def last_verification(lab, event: str):

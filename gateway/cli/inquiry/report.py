@@ -12,6 +12,7 @@ from gateway.model.person import Snapshot
 from gateway.model.reasons import REASONS, explain
 from gateway.model.texts import Lang
 from gateway.stages.checking import Checked
+from gateway.stages.owners import Naming
 
 # Field of the claim -> field of the file -> whether its values are masked, and the codes that speak of it.
 _FIELDS = (
@@ -46,7 +47,7 @@ def read_claim(text: str) -> Claim:
     )
 
 
-def told(claim: Claim, checked: Checked | None, lang: Lang) -> dict[str, Any]:
+def told(claim: Claim, checked: Checked | None, naming: Naming, lang: Lang) -> dict[str, Any]:
     """The report. `verdict`: verified, held, found (only an identifier was given), not_found or pending."""
     reading = read(claim.identifier)
     report: dict[str, Any] = {
@@ -75,10 +76,12 @@ def told(claim: Claim, checked: Checked | None, lang: Lang) -> dict[str, Any]:
         "files": len(hits),
         "fields": [_field(claim, on_file, [f.code for f in findings], *field) for field in _FIELDS],
     }
+    school = claim.unit_code or (on_file.unit_code if on_file else None)
     for finding in findings:
-        message, remedy = explain(finding.code, lang, **finding.detail)
+        owner = naming.of(finding, school)
+        message, remedy = explain(finding.code, lang, **finding.detail, **owner.fill())
         told_one = {"code": finding.code, "effect": finding.effect.value, "message": message, "remedy": remedy}
-        report["findings"].append(told_one)
+        report["findings"].append(told_one | {"owner": owner.told(lang)})
     return report
 
 
