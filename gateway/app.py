@@ -44,6 +44,7 @@ from gateway.stages.changes import Changes
 from gateway.stages.checking import Checking
 from gateway.stages.deliver import Deliver
 from gateway.stages.duties import TTL_MS, Duties, Duty
+from gateway.stages.expected import Expected
 from gateway.stages.feed import Feed
 from gateway.stages.gated_registry import GatedRegistry
 from gateway.stages.gated_temis import GatedTemis
@@ -54,6 +55,7 @@ from gateway.stages.links import Links
 from gateway.stages.near_misses import NearMisses
 from gateway.stages.owners import Owners
 from gateway.stages.receive import Receive
+from gateway.stages.reconcile import Reconcile, Reconciling
 from gateway.stages.sweep import Sweep
 from gateway.stages.then_and_now import ThenAndNow
 from gateway.stages.unit_facts import FactsOfUnits
@@ -115,6 +117,7 @@ class Pipeline:
     temis_gate: Gate
     verify: Verify
     deliver: Deliver
+    reconcile: Reconcile
     worker: Worker
 
     @property
@@ -261,8 +264,10 @@ async def open_pipeline(gateway: Gateway, *, limits: BreakerLimits | None = None
             ttl_ms=TTL_MS,
         )
         sweep = Sweep(g.db, g.clock)
+        reconcile = _reconcile(g, temis, temis_gate)
+        reconciling = Reconciling(g.db, g.clock, reconcile, interval_ms=s.temis.reconcile_every_s * 1000)
         works: list[JobWork] = []  # one of each kind of job
-        always = [sweep, *_case_duties(g)]
+        always = [sweep, reconciling, *_case_duties(g)]
         duties = Duties(g.db, g.clock, _holder(), [*always, feed] if s.registry.changes_poll_s else always)
         worker = Worker(
             g.db,
@@ -272,7 +277,23 @@ async def open_pipeline(gateway: Gateway, *, limits: BreakerLimits | None = None
             [duties, JobWorker(g.jobs, works)],
             rest_s=s.poll_ms / 1000,
         )
-        yield Pipeline(authority, temis, temis_gate, verify, deliver, worker)
+        yield Pipeline(authority, temis, temis_gate, verify, deliver, reconcile, worker)
+
+
+@asynccontextmanager
+async def open_reconcile(gateway: Gateway) -> AsyncIterator[Reconcile]:
+    """Opens the way to TEMIS for reading back alone; its addresses must be set."""
+    async with AsyncExitStack() as stack:
+        s = gateway.settings
+        gate = _gate("temis", s.temis, None)
+        temis = GatedTemis(open_caller(stack, s, s.temis, gateway.clock), gate)
+        yield _reconcile(gateway, temis, gate)
+
+
+def _reconcile(g: Gateway, temis: TemisClient, gate: Gate) -> Reconcile:
+    expected = Expected(g.db, g.vault, g.snapshots, g.courses)
+    rate = g.settings.temis.reconcile_rate_per_s
+    return Reconcile(g.db, g.clock, g.snapshots, expected, temis, gate, rate_per_s=rate)
 
 
 def _case_duties(g: Gateway) -> list[Duty]:

@@ -16,6 +16,7 @@ from gateway.sandbox.oauth import Tokens
 from gateway.sandbox.registry import StaffStore
 from gateway.sandbox.roster import COLUMNS, StaffRow, changed
 from gateway.sandbox.temis import REFUSED_STATES, TemisStore
+from gateway.temis.contract import NaturalKey
 
 LINES_AT_ONCE = 1000
 
@@ -32,6 +33,8 @@ class Control:
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/_control/temis/records", self.records),
+            web.delete("/_control/temis/records/{sector_id}/{module_code}/{school_year}", self.lose_record),
+            web.patch("/_control/temis/records/{sector_id}/{module_code}/{school_year}", self.change_record),
             web.get("/_control/temis/writes", self.writes),
             web.get("/_control/stats", self.stats),
             web.get("/_control/faults", self.faults),
@@ -47,6 +50,18 @@ class Control:
     async def records(self, request: web.Request) -> web.StreamResponse:
         """Every record as NDJSON: key, content, revision, record_id."""
         return await _ndjson(request, self._temis.record_lines())
+
+    async def lose_record(self, request: web.Request) -> web.Response:
+        """TEMIS forgets one record, as after a restored backup."""
+        if not self._temis.forget(_key(request)):
+            return problem(404, "no such record")
+        return web.json_response({"lost": True})
+
+    async def change_record(self, request: web.Request) -> web.Response:
+        """Fields of a record change behind the gateway's back: somebody corrected it in TEMIS itself."""
+        if not self._temis.rewrite(_key(request), await _object(request)):
+            return problem(404, "no such record")
+        return web.json_response(self._temis.read_back(_key(request)))
 
     async def writes(self, request: web.Request) -> web.StreamResponse:
         """Every applied write as NDJSON, oldest first: op, key, old and new digest, revision."""
@@ -134,6 +149,10 @@ class Control:
         if len(hits) > 1:
             return problem(409, "several files share this identifier")
         return hits[0] if hits else problem(404, "no such person")
+
+
+def _key(request: web.Request) -> NaturalKey:
+    return NaturalKey(*(request.match_info[name] for name in NaturalKey._fields))
 
 
 async def _object(request: web.Request) -> dict[str, object]:

@@ -85,6 +85,22 @@ class TemisStore:
         content = dict(zip(CONTENT, orjson.loads(stored.content), strict=True))
         return {**key._asdict(), **content, "revision": stored.revision, "record_id": stored.record_id}
 
+    def forget(self, key: NaturalKey) -> bool:
+        """Loses a record, as a restored backup does. Returns: whether there was one."""
+        return self.records.pop(key, None) is not None
+
+    def rewrite(self, key: NaturalKey, changes: dict[str, Any]) -> bool:
+        """Changes fields of CONTENT, or `revision`, behind our back. Returns: whether there is one."""
+        stored = self.records.get(key)
+        if stored is None:
+            return False
+        content = dict(zip(CONTENT, orjson.loads(stored.content), strict=True))
+        content |= {name: value for name, value in changes.items() if name in CONTENT}
+        stored.content = orjson.dumps([content[name] for name in CONTENT])
+        stored.withdrawn = bool(content["withdrawn"])
+        stored.revision = int(changes.get("revision", stored.revision))
+        return True
+
     def record_lines(self) -> Iterator[bytes]:
         """Every record as a line of JSON."""
         for key in list(self.records):

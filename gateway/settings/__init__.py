@@ -1,6 +1,6 @@
 """Settings: the GATEWAY_* environment as one frozen model, read once at start."""
 
-from gateway.settings.load import explain, faults, load, require_destinations, require_registry
+from gateway.settings.load import explain, faults, load, require_destinations, require_registry, require_temis
 from gateway.settings.model import Destination, Registry, Settings, Temis
 
 __all__ = [
@@ -13,4 +13,5 @@ __all__ = [
     "load",
     "require_destinations",
     "require_registry",
+    "require_temis",
 ]

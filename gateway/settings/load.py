@@ -84,13 +84,21 @@ def explain(found: list[Fault], lang: Lang) -> list[str]:
 
 def require_destinations(settings: Settings) -> None:
     """What a worker needs beside the defaults. Raises: ConfigError naming all missing addresses."""
-    temis = {"GATEWAY_TEMIS_URL": settings.temis.url}
-    _require({"GATEWAY_TOKEN_URL": settings.token_url, **temis, **_registry(settings)}, settings)
+    _require({"GATEWAY_TOKEN_URL": settings.token_url, **_temis(settings), **_registry(settings)}, settings)
+
+
+def require_temis(settings: Settings) -> None:
+    """What it takes to read TEMIS back. Raises: ConfigError naming all missing addresses."""
+    _require({"GATEWAY_TOKEN_URL": settings.token_url, **_temis(settings)}, settings)
 
 
 def require_registry(settings: Settings) -> None:
     """What it takes to ask the sector database. Raises: ConfigError naming all missing addresses."""
     _require({"GATEWAY_TOKEN_URL": settings.token_url, **_registry(settings)}, settings)
+
+
+def _temis(settings: Settings) -> dict[str, str | None]:
+    return {"GATEWAY_TEMIS_URL": settings.temis.url}
 
 
 def _registry(settings: Settings) -> dict[str, str | None]:

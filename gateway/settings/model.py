@@ -59,6 +59,12 @@ class Temis(Destination):
     batch_items: int = Field(
         200, ge=1, le=200, description="Records in one push; the contract allows at most 200."
     )
+    reconcile_every_s: int = Field(
+        86_400, ge=0, le=2_592_000, description="How often everything is read back and compared; 0 is never."
+    )
+    reconcile_rate_per_s: float = Field(
+        5, gt=0, le=1_000, description="Calls a second for reading back, 200 records each."
+    )
 
 
 class Registry(Destination):

@@ -27,6 +27,7 @@ from gateway.storage.tables.queue import (
     waits,
     wakes,
 )
+from gateway.storage.tables.reconciling import discrepancies, reconciliations
 from gateway.storage.tables.running import cursors, data_keys, destinations, leases
 from gateway.storage.tables.sources import courses, vendor_secrets, vendors
 from gateway.storage.tables.streams import stream_receipts, streams
@@ -56,6 +57,7 @@ __all__ = [
     "deliveries",
     "delivery_causes",
     "destinations",
+    "discrepancies",
     "identity_checks",
     "incidents",
     "intake",
@@ -69,6 +71,7 @@ __all__ = [
     "people",
     "processes",
     "quarantine",
+    "reconciliations",
     "records",
     "rulings",
     "sessions",
