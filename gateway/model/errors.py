@@ -12,7 +12,8 @@ GatewayError
 ├── KeyMissing              a row names a key that the keys file lacks; the work waits, an operator is told
 ├── SealBroken              a sealed value was changed or moved: the work waits, an operator is told
 └── UpstreamError           a call to an outside system did not bring an answer we can use
-    ├── NotSent             nothing left this machine (DNS, connect, TLS): safe to send again
+    ├── NotSent             nothing left this machine (DNS, connect): safe to send again
+    │   └── Untrusted       TLS failed or its certificate was refused: the destination is paused
     ├── Unanswered          sent, no answer (timeout, reset): outcome unknown, read back first
     ├── Throttled           429 or 503 with Retry-After: the destination is delayed, no try is burnt
     ├── CredentialsRefused  401 after a fresh token, or 403: the destination is paused
@@ -21,7 +22,10 @@ GatewayError
     └── Garbled             an answer that does not parse as the contract: outcome unknown
 """
 
+from functools import cached_property
 from typing import NamedTuple
+
+from gateway.model.folding import fold
 
 
 class GatewayError(Exception):
@@ -118,9 +122,20 @@ class UpstreamError(GatewayError):
         self.status = status
         self.excerpt = excerpt
 
+    @cached_property
+    def answer(self) -> str | None:
+        """What the excerpt says, folded: no figure, quotation or name of anybody; None when it says nothing."""
+        return fold(self.excerpt) or None
+
 
 class NotSent(UpstreamError):
     code = "upstream.not_sent"
+
+
+class Untrusted(NotSent):
+    """Expired, for another name, by an unknown authority, or no TLS that both sides speak."""
+
+    code = "upstream.untrusted"
 
 
 class Unanswered(UpstreamError):

@@ -1,8 +1,9 @@
 """When a destination may be called: a pure state machine over what its calls brought.
 
 closed ──5 failures in a row, or ≥ 70 % of ≥ 10 in 5 min──▶ open ──30 s──▶ probe ──success──▶ closed
-   └──our credentials refused──▶ paused ──60 s──▶ probe ──success──▶ closed
+   └──credentials or certificate refused──▶ paused ──60 s──▶ probe ──success──▶ closed
 A Throttled answer delays everything and counts as no failure where the destination named the delay.
+What another process found out is adopted (`adopt`); what this one found out shows in `changes`.
 A pause by a person is none of this: it is a row of the destination and ends only by a person.
 """
 
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gateway.model.errors import CredentialsRefused, Throttled, UpstreamError
+from gateway.model.errors import CredentialsRefused, Throttled, Untrusted, UpstreamError
 
 
 class BreakerState(StrEnum):
@@ -20,7 +21,7 @@ class BreakerState(StrEnum):
     CLOSED = "closed"
     DELAYED = "delayed"  # closed, and the destination asked us to wait
     OPEN = "open"
-    PAUSED = "paused"  # our credentials were refused
+    PAUSED = "paused"  # what only people can mend: our credentials or a certificate were refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class BreakerLimits:
     probe_s: float = 30
     credentials_probe_s: float = 60
     throttle_s: float = 10  # for a 429 that names no delay
+    spread_s: float = 60  # after an outage the whole rate is reached in this time
 
 
 class Breaker:
@@ -48,6 +50,7 @@ class Breaker:
         self._not_before = float("-inf")  # asked for by the destination
         self._probe_at = 0.0
         self._probing = False
+        self.changes = 0  # rises with each change that other processes should know of
 
     @property
     def state(self) -> BreakerState:
@@ -88,10 +91,8 @@ class Breaker:
         """The destination answered. Returns: whether this closed the breaker, so that waiting rows are due."""
         closed = self._tripped is not None
         if closed:
-            self._tripped = None
-            self._probing = False
-            self._calls.clear()
-            self._failed = 0
+            self._close()
+            self.changes += 1
         self._in_a_row = self._throttled_in_a_row = 0
         self._count(failed=False)
         return closed
@@ -106,14 +107,40 @@ class Breaker:
             self._throttled_in_a_row += 1
             self._not_before = max(self._not_before, now + max(asked_s, patience_s))
             self._probing = False
+            self.changes += 1
             return False
-        if isinstance(error, CredentialsRefused):
+        if isinstance(error, CredentialsRefused | Untrusted):
             return self._trip(BreakerState.PAUSED)
         self._in_a_row += 1
         self._count(failed=True)
         if self._tripped is not None or self._is_bad():
             return self._trip(BreakerState.OPEN)
         return False
+
+    def adopt(self, state: BreakerState, wait_s: float) -> bool:
+        """Takes over what another process knows; a probe of our own that is under way decides by itself.
+
+        Returns: whether this closed the breaker.
+        """
+        if self._probing:
+            return False
+        was_tripped = self._tripped is not None
+        if state in (BreakerState.OPEN, BreakerState.PAUSED):
+            self._tripped = state
+            self._probe_at = self._now() + wait_s
+            return False
+        if state is BreakerState.DELAYED:
+            self._not_before = max(self._not_before, self._now() + wait_s)
+        if was_tripped:
+            self._close()
+            self._in_a_row = self._throttled_in_a_row = 0
+        return was_tripped
+
+    def _close(self) -> None:
+        self._tripped = None
+        self._probing = False
+        self._calls.clear()
+        self._failed = 0
 
     def _trip(self, state: BreakerState) -> bool:
         if self._tripped is not None and not self._probing:
@@ -122,6 +149,7 @@ class Breaker:
         self._tripped = state
         self._probing = False
         self._probe_at = self._now() + self._interval()
+        self.changes += 1
         return changed
 
     def _interval(self) -> float:

@@ -12,7 +12,7 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
-from gateway.model.errors import Garbled, NotSent, Unanswered, UpstreamError
+from gateway.model.errors import Garbled, NotSent, Unanswered, Untrusted, UpstreamError
 from gateway.outbound.tls import TlsOptions, context
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
@@ -31,6 +31,12 @@ BEFORE_SENDING = (
     aiohttp.ClientHttpProxyError,  # the proxy refused the tunnel
     aiohttp.InvalidURL,
     aiohttp.NonHttpUrlClientError,
+)
+# Of these, what does not mend itself: an expired certificate, another name, no TLS that both speak.
+UNTRUSTED = (
+    aiohttp.ClientConnectorCertificateError,
+    aiohttp.ClientConnectorSSLError,
+    aiohttp.ServerFingerprintMismatch,
 )
 # httpx's own words for the same; used when another transport than aiohttp's is plugged in.
 BEFORE_SENDING_HTTPX = (
@@ -98,7 +104,7 @@ async def exchange(
     """Send once and read the reply. A fault of the connect phase is tried a second time, which is safe.
 
     Raises:
-        NotSent: nothing left this machine.
+        NotSent: nothing left this machine; Untrusted: because of TLS or its certificate.
         Unanswered: sent, and no complete reply came.
         Garbled: the reply is not HTTP, cannot be decompressed or is over `limit_bytes`.
     """
@@ -144,6 +150,8 @@ def _sorted(error: Exception, what: str) -> UpstreamError:
     """The one question that matters: can the destination have seen the request?"""
     cause = error.__cause__ if isinstance(error.__cause__, aiohttp.ClientError) else error
     name = type(cause).__name__
+    if isinstance(cause, UNTRUSTED):
+        return Untrusted(f"{what}: the connection is not to be trusted ({name})")
     if isinstance(cause, BEFORE_SENDING):
         return NotSent(f"{what}: no connection ({name})")
     if isinstance(cause, aiohttp.ClientResponseError | httpx.DecodingError):

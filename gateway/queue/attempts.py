@@ -8,9 +8,9 @@ from gateway.storage.rows import Cell
 
 APPEND = """
 INSERT INTO attempts (delivery_id, at_ms, stage, trigger, outcome, to_state, http_status, duration_ms,
-                      request_hash, excerpt_sealed, late)
+                      request_hash, excerpt_sealed, answer, late)
 SELECT x.delivery_id, :now, :stage, x.cause, x.outcome, x.to_state, x.http_status, x.duration_ms,
-       x.request_hash, x.excerpt, x.late
+       x.request_hash, x.excerpt, x.answer, x.late
 FROM {x}"""
 
 
@@ -26,6 +26,7 @@ async def append(tx: Tx, stage: str, results: Iterable[tuple[Result, str | None,
             result.duration_ms,
             result.request_hash,
             result.excerpt,
+            result.answer,
             int(late),
         )
         for result, state, late in results
@@ -45,7 +46,7 @@ async def note(
 ) -> None:
     """Appends one state change that no stage tried for: superseded, withdrawn, discarded, woken."""
     cells: list[tuple[Cell, ...]] = [
-        (id_, trigger, outcome, state, None, None, None, None, 0) for id_ in delivery_ids
+        (id_, trigger, outcome, state, None, None, None, None, None, 0) for id_ in delivery_ids
     ]
     await _append(tx, stage, cells, now)
 
@@ -62,6 +63,7 @@ async def _append(tx: Tx, stage: str, cells: list[tuple[Cell, ...]], now: int) -
         ("duration_ms", "int"),
         ("request_hash", "text"),
         ("excerpt", "blob"),
+        ("answer", "text"),
         ("late", "int"),
     )
     await tx.run(APPEND.format(x=x), rows=tx.pack(cells), stage=stage, now=now)

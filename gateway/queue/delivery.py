@@ -94,4 +94,5 @@ class Result:
     duration_ms: int | None = None
     request_hash: str | None = None
     excerpt: bytes | None = None  # sealed
+    answer: str | None = None  # what the destination said to a failed call: model/folding.py
     trigger: str = "automatic"

@@ -13,7 +13,7 @@ import structlog
 from gateway.bdtx.courses import Courses
 from gateway.bdtx.modules import find
 from gateway.identity.people import People
-from gateway.model.clock import MINUTE_MS, Clock
+from gateway.model.clock import HOUR_MS, MINUTE_MS, Clock
 from gateway.model.completion import Completion
 from gateway.model.errors import (
     CredentialsRefused,
@@ -182,7 +182,7 @@ class Deliver:
                 ready.append(_Ready(d, place, await self._item(d, place, completion, people)))
             except PayloadInvalid as error:
                 log.error("record.unmappable", delivery=d.id, faults=[e.path for e in error.errors])
-                results.append(Result(d, Bury("temis.malformed"), "temis.malformed", not_sent=True))
+                results.append(_unmappable(d))
             except (KeyError, KeyMissing, SealBroken) as error:
                 code = getattr(error, "code", "payload.missing")
                 log.error("payload.unreadable", delivery=d.id, code=code)
@@ -229,7 +229,8 @@ class Deliver:
             self._gate.failed(error)
             for r in unknown:
                 later = RetryLater("upstream.waiting", outcome_unknown=True)
-                done.append((Result(r.delivery, later, error.code, http_status=error.status), None))
+                said = Result(r.delivery, later, error.code, http_status=error.status, answer=error.answer)
+                done.append((said, None))
             asked = {r.delivery.id for r in unknown}
             return done, [r for r in ready if r.delivery.id not in asked]
         self._gate.succeeded()
@@ -296,6 +297,7 @@ class Deliver:
             http_status=200 if pushed.answer is not None else pushed.error.status if pushed.error else None,
             duration_ms=took_ms,
             request_hash=_request_hash(ready.item),
+            answer=pushed.error.answer if pushed.error else None,
         )
         if row.kind is OutcomeKind.SUCCESS:
             record_id = pushed.answer.record_id if pushed.answer else None
@@ -324,6 +326,13 @@ class Deliver:
                 unknown = not row.clears_unknown or pushed.unknown
                 delay = self._read_back_ms if unknown else None
                 return RetryLater(row.reason, delay, own_fault=row.burns_try, outcome_unknown=unknown)
+
+
+def _unmappable(d: Delivery) -> Result:
+    """What cannot be mapped is dead; but what TEMIS may have had of it is never buried with it."""
+    if not d.was_unknown:
+        return Result(d, Bury("temis.malformed"), "temis.malformed", not_sent=True)
+    return Result(d, RetryLater("temis.malformed", HOUR_MS, outcome_unknown=True), "temis.malformed")
 
 
 def _acknowledged(ready: _Ready, stored: StoredRecord) -> Acknowledged:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from gateway.identity.registry import ChangePage, RegistryClient
-from gateway.model.errors import UpstreamError
+from gateway.model.errors import NotSent, UpstreamError
 from gateway.model.person import LookupKey, Snapshot
 from gateway.outbound.gate import Gate
 
@@ -18,7 +18,9 @@ class GatedRegistry:
         self._page = page
 
     async def lookup(self, keys: Sequence[LookupKey]) -> Mapping[LookupKey, tuple[Snapshot, ...]]:
-        """Raises: UpstreamError; an outage is never an empty answer."""
+        """Raises: UpstreamError; an outage is never an empty answer, and neither is a pause."""
+        if self._gate.paused:
+            raise NotSent("the sector database is paused by an operator")
         try:
             async with self._gate.slot(-(-len(keys) // self._page)):
                 found = await self._registry.lookup(keys)

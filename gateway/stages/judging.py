@@ -104,7 +104,9 @@ class Judging:
             d = question.delivery
             if d.id not in facts:
                 assert outage is not None
-                judged.append(Judged(Result(d, RetryLater("upstream.waiting"), outage.code)))
+                later = RetryLater("upstream.waiting")
+                said = Result(d, later, outage.code, http_status=outage.status, answer=outage.answer)
+                judged.append(Judged(said))
                 continue
             mapped = courses[d.vendor_id, question.completion.course.course_id]
             judged.append(self._judge_one(question, *facts[d.id], answers, mapped))

@@ -15,6 +15,7 @@ from gateway.model.errors import (
     RefusedWhole,
     Throttled,
     Unanswered,
+    Untrusted,
     UpstreamError,
 )
 from gateway.temis.contract import AnswerStatus, ItemAnswer
@@ -62,7 +63,8 @@ ROWS: tuple[OutcomeRow, ...] = (
     R("refused.malformed", K.REFUSE, "temis.malformed", True, True, "the mapping is wrong"),
     R("refused.other", K.DESTINATION_FAULT, "temis.code_unknown", True, False, "a code outside the contract"),
     # answers to the call as a whole, and no answer
-    R("not_sent", K.RETRY, "upstream.not_sent", True, False, "DNS, connect, TLS or the token: not sent"),
+    R("not_sent", K.RETRY, "upstream.not_sent", True, False, "DNS, connect or the token: not sent"),
+    R("untrusted", K.DESTINATION_FAULT, "upstream.untrusted", True, False, "TLS or its certificate: not sent"),
     R("unanswered", K.UNKNOWN, "upstream.unanswered", False, False, "sent; timeout, reset or disconnect"),
     R("garbled", K.UNKNOWN, "upstream.garbled", False, False, "2xx that is not the contract's answer"),
     R("throttled", K.THROTTLE, "upstream.throttled", True, False, "429 or 503"),
@@ -80,6 +82,7 @@ BY_SEEN = {row.seen: row for row in ROWS}
 UNSETTLED = frozenset((408, 409, 425))
 _BY_ERROR: dict[type[UpstreamError], str] = {
     NotSent: "not_sent",
+    Untrusted: "untrusted",
     Unanswered: "unanswered",
     Garbled: "garbled",
     Throttled: "throttled",

@@ -34,7 +34,14 @@ left open: an item that was in a batch answered 500 and then met a 429 is still 
 ## When TEMIS is called at all
 
 5 failed calls in a row, or 70 % of at least 10 within 5 minutes, open the breaker; one probe each 30 s, the
-first success closes it. Refused credentials pause TEMIS; one probe each 60 s, the first success ends the pause.
+first success closes it. What only people can mend pauses TEMIS at once and raises an alert: credentials refused
+(401 after a fresh token, 403), a certificate that is expired, of another name or of an unknown authority, TLS
+that fails. One probe each 60 s, the first success ends the pause. A pause by a person ends only by a person.
+
+All processes share what they know, through the database: who trips a breaker trips it for all within a second,
+and one process probes for all. When a breaker closes, all that waited is due; calls begin at a tenth of the
+configured rate and reach the whole of it after a minute, deliveries near a deadline first.
+
 `Retry-After` (at most 1 h) delays every call and counts as no failure. A 429 without it delays by 10 s, a 503
 without it counts as a failed call. The sector database is called by the same rules.
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from gateway.model.errors import NotSent, Unanswered
+from gateway.model.errors import NotSent, Unanswered, Untrusted
 from gateway.outbound import exchange
 from gateway.outbound.http import Caller
 from gateway.outbound.tls import TlsOptions
@@ -161,10 +161,10 @@ async def test_an_own_authority_is_trusted(pem):
     ("server", "ca_file"),
     [("server", None), ("server", "stranger.pem"), ("expired", "ca.pem"), ("elsewhere", "ca.pem")],
 )
-async def test_a_certificate_that_does_not_hold_is_not_sent(pem, server, ca_file):
-    """Unknown authority, expired, or another name: the handshake fails and nothing has left this machine."""
+async def test_a_certificate_that_does_not_hold_is_not_sent_and_pauses(pem, server, ca_file):
+    """Unknown authority, expired, or another name: nothing has left this machine, and people are told."""
     async with https(pem, server) as url:
-        with pytest.raises(NotSent):
+        with pytest.raises(Untrusted):
             await ask(url, tls=TlsOptions(ca_file=pem / ca_file if ca_file else None))
 
 
@@ -230,3 +230,16 @@ async def test_proxies_of_the_environment_are_ignored(pem, monkeypatch):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     async with https(pem) as url:
         assert await ask(url, tls=TlsOptions(ca_file=pem / "ca.pem")) == {"client": None}
+
+
+async def test_a_destination_that_speaks_no_tls_is_not_trusted():
+    """A failed handshake is no ordinary outage: it is probed rarely, and people are told."""
+
+    async def answer(request):
+        return web.json_response({})
+
+    app = web.Application()
+    app.router.add_post("/x", answer)
+    async with serving(app) as address:
+        with pytest.raises(Untrusted):
+            await ask(address.replace("http://", "https://"))

@@ -2,7 +2,15 @@
 
 import pytest
 
-from gateway.model.errors import CredentialsRefused, Failing, NotSent, RefusedWhole, Throttled, Unanswered
+from gateway.model.errors import (
+    CredentialsRefused,
+    Failing,
+    NotSent,
+    RefusedWhole,
+    Throttled,
+    Unanswered,
+    Untrusted,
+)
 from gateway.outbound.breaker import Breaker, BreakerLimits, BreakerState
 
 
@@ -171,6 +179,50 @@ def test_refused_credentials_pause_it_at_once(breaker, now):
     breaker.allows()
     assert breaker.record_success()
     assert breaker.state is BreakerState.CLOSED
+
+
+def test_an_untrusted_certificate_pauses_it_at_once(breaker):
+    """An expired certificate does not mend itself: nobody tries five times, and people are told."""
+    assert breaker.record_failure(Untrusted("x"))
+    assert breaker.state is BreakerState.PAUSED
+    assert breaker.wait_s() == pytest.approx(60)
+
+
+def test_what_another_process_found_out_is_adopted(breaker, now):
+    """The others need not fail five times each; and who adopts tells nobody what all know."""
+    assert not breaker.adopt(BreakerState.OPEN, 12)
+    assert breaker.state is BreakerState.OPEN
+    assert breaker.wait_s() == pytest.approx(12)
+    assert breaker.adopt(BreakerState.CLOSED, 0)
+    assert breaker.allows()
+    assert not breaker.adopt(BreakerState.DELAYED, 5)
+    assert breaker.wait_s() == pytest.approx(5)
+    assert breaker.changes == 0
+
+
+def test_a_probe_under_way_decides_by_itself(breaker, now):
+    """News from others that is older than our own call does not overrule its outcome."""
+    fail(breaker, 5)
+    now.at += 30
+    assert breaker.allows()
+    assert not breaker.adopt(BreakerState.CLOSED, 0)
+    breaker.record_failure(Failing("x", status=500))
+    assert breaker.state is BreakerState.OPEN
+
+
+def test_changes_are_counted_for_the_others(breaker, now):
+    """Tripping, a failed probe, a delay and closing are news; a call that fails or succeeds is none."""
+    fail(breaker, 4)
+    assert breaker.changes == 0
+    fail(breaker, 1)
+    now.at += 30
+    breaker.allows()
+    fail(breaker, 1)
+    assert breaker.changes == 2
+    breaker.record_failure(Throttled("x", status=429))
+    breaker.record_success()
+    breaker.record_success()
+    assert breaker.changes == 4
 
 
 def test_a_probe_may_find_another_reason(breaker, now):

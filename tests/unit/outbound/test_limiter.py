@@ -125,3 +125,30 @@ async def test_the_rate_may_change_while_calls_wait(now):
     limiter.rate_per_s = 100
     async with limiter.slot():
         assert now.at == pytest.approx(0.01)
+
+
+async def test_after_an_outage_the_rate_eases_in(now):
+    """What waited is spread over a minute: a tenth of the rate at first, the whole after it, never more."""
+    limiter = Limiter(rate_per_s=100, concurrency=100, now=now, sleep=now.sleep)
+    now.at = 1000.0
+    limiter.ease_in(60)
+    starts = []
+    while now.at < 1070:
+        async with limiter.slot():
+            starts.append(now.at - 1000)
+    first = sum(at < 6 for at in starts)
+    last = sum(60 <= at < 70 for at in starts)
+    assert 6 * 10 <= first <= 6 * 20
+    assert 990 <= last <= 1_110
+    assert sum(at < 60 for at in starts) == pytest.approx(60 * 55, rel=0.05)
+
+
+async def test_another_rate_holds_at_once(now):
+    """A rate chosen by an operator, or the share of one process of several, changes the running limiter."""
+    limiter = Limiter(rate_per_s=10, concurrency=100, now=now, sleep=now.sleep)
+    limiter.rate_per_s = 2
+    now.at = 1000.0
+    for _ in range(6):
+        async with limiter.slot():
+            pass
+    assert now.at - 1000 == pytest.approx(2.0)

@@ -11,6 +11,7 @@ from gateway.model.errors import (
     RefusedWhole,
     Throttled,
     Unanswered,
+    Untrusted,
     UpstreamError,
 )
 from gateway.model.reasons import REASONS
@@ -39,6 +40,7 @@ ANSWERS = [
 ]
 ERRORS = [
     (NotSent("x"), False, "not_sent", "retry", SETTLED, FREE),
+    (Untrusted("x"), False, "untrusted", "destination_fault", SETTLED, FREE),
     (Unanswered("x"), False, "unanswered", "unknown", OPEN, FREE),
     (Garbled("x", status=200), False, "garbled", "unknown", OPEN, FREE),
     (Throttled("x", status=429), False, "throttled", "throttle", SETTLED, FREE),
