@@ -382,6 +382,25 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_destinations")),
     )
     op.create_table(
+        "discrepancies",
+        sa.Column(
+            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("reconciliation_id", sa.BigInteger(), nullable=False),
+        sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("record_id", sa.BigInteger(), nullable=False),
+        sa.Column("delivery_id", sa.BigInteger(), nullable=True),
+        sa.Column("fields", sa.Text(), nullable=False),
+        sa.Column("our_revision", sa.Integer(), nullable=False),
+        sa.Column("temis_revision", sa.Integer(), nullable=True),
+        sa.Column("requeued", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_discrepancies")),
+    )
+    with op.batch_alter_table("discrepancies", schema=None) as batch_op:
+        batch_op.create_index("ix_discrepancies_run", ["reconciliation_id", "id"], unique=False)
+
+    op.create_table(
         "identity_checks",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("vendor_id", sa.Integer(), nullable=False),
@@ -562,6 +581,28 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_quarantine_vendor_id"), ["vendor_id"], unique=False)
 
     op.create_table(
+        "reconciliations",
+        sa.Column(
+            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("started_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("ended_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("ended", sa.Text(), nullable=True),
+        sa.Column("started_by", sa.Text(), nullable=False),
+        sa.Column("vendor_id", sa.Integer(), nullable=True),
+        sa.Column("module_code", sa.Text(), nullable=True),
+        sa.Column("since_ms", sa.BigInteger(), nullable=True),
+        sa.Column("cursor", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("last_id", sa.BigInteger(), nullable=False),
+        sa.Column("same", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("missing", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("different", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("unexpected", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("moving", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("healed", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_reconciliations")),
+    )
+    op.create_table(
         "records",
         sa.Column(
             "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
@@ -740,7 +781,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("delivery_id", "kind", "key", name=op.f("pk_waits")),
     )
     with op.batch_alter_table("waits", schema=None) as batch_op:
-        batch_op.create_index("ix_waits_kind_key", ["kind", "key"], unique=False)
+        batch_op.create_index("ix_waits_kind_key", ["kind", "key", "delivery_id"], unique=False)
 
     op.create_table(
         "wakes",
