@@ -54,6 +54,7 @@ from gateway.stages.judging import Judging
 from gateway.stages.links import Links
 from gateway.stages.near_misses import NearMisses
 from gateway.stages.owners import Owners
+from gateway.stages.publishing import Publishing
 from gateway.stages.receive import Receive
 from gateway.stages.reconcile import Reconcile, Reconciling
 from gateway.stages.sweep import Sweep
@@ -264,10 +265,11 @@ async def open_pipeline(gateway: Gateway, *, limits: BreakerLimits | None = None
             ttl_ms=TTL_MS,
         )
         sweep = Sweep(g.db, g.clock)
+        publishing = Publishing(g.db, g.clock, ttl_ms=TTL_MS)
         reconcile = _reconcile(g, temis, temis_gate)
         reconciling = Reconciling(g.db, g.clock, reconcile, interval_ms=s.temis.reconcile_every_s * 1000)
         works: list[JobWork] = []  # one of each kind of job
-        always = [sweep, reconciling, *_case_duties(g)]
+        always = [sweep, publishing, reconciling, *_case_duties(g)]
         duties = Duties(g.db, g.clock, _holder(), [*always, feed] if s.registry.changes_poll_s else always)
         worker = Worker(
             g.db,

@@ -11,6 +11,7 @@ from gateway.model.texts import Lang
 from gateway.observe.metrics import Metrics
 from gateway.outbound.gate import Gate
 from gateway.queue.vendors import Vendors
+from gateway.security.tokens import Tokens
 from gateway.stages.changes import Changes
 from gateway.stages.checking import Checking
 from gateway.stages.identities import Identities
@@ -69,6 +70,7 @@ class Context:
     receive: Receive
     metrics: Metrics
     write_path: WritePath
+    tokens: Tokens
     gates: tuple[Gate, ...] = ()  # of the worker in this process; none when it runs elsewhere
     drain: Drain = field(default_factory=Drain)
     lang: Lang = "vi"  # for readers who state none

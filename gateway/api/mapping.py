@@ -8,7 +8,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from gateway.api.problems import Refusal
+from gateway.api.problems import TOKEN_CODES, Refusal
 from gateway.model.clock import http_date
 from gateway.model.errors import (
     KeyMissing,
@@ -60,7 +60,7 @@ def unauthorized(error: SignatureRefused, now_ms: int) -> Refusal:
         variant=error.variant,
         fill=error.fill,
         fields={"server_time": http_date(now_ms)},
-        headers={"WWW-Authenticate": "StandardWebhooks"},
+        headers={"WWW-Authenticate": "Bearer" if error.fault in TOKEN_CODES else "StandardWebhooks"},
     )
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gateway.model.states import State
 from gateway.queue.delivery import ReceiptStatus
 
 
@@ -95,6 +96,100 @@ class AccountLink(Answer):
     woken: int = Field(ge=0, description="Held completions of the account that are judged again now.")
 
 
+class TokenRequest(Answer):
+    """The body that opens a token; it names what the token is for."""
+
+    purpose: Literal["read"]
+
+
+class Token(Answer):
+    """A bearer token of the vendor."""
+
+    token: str
+    expires_at: str = Field(description="RFC 3339 in UTC; the token is refused from then on.")
+
+
+class ToldReason(Answer):
+    """Why a completion waits or was refused, in words that a vendor may know."""
+
+    code: str = Field(description="docs/reasons.md, folded for vendors.", examples=["registry.not_found"])
+    owner: str = Field(description="Who acts.", examples=["learner", "school", "vendor", "gateway"])
+    message: str
+    remedy: str
+
+
+class LearnerText(Answer):
+    """What an LMS may show its learner as it is."""
+
+    vi: str
+    en: str
+
+
+class CompletionState(Answer):
+    """One completion as it is now."""
+
+    event_id: str
+    revision: int
+    delivery_id: str
+    state: State
+    state_text: str
+    received_at: str = Field(description="RFC 3339 with Việt Nam's offset, like all times here.")
+    changed_at: str
+    reason: ToldReason | None = Field(None, description="With held and dead, and while something is retried.")
+    gone: Literal["withdrawn", "replaced", "superseded", "discarded"] | None = Field(
+        None, description="With voided: why it does not stand any more."
+    )
+    superseded_by: str | None = Field(None, description="The delivery that stands in its place, where known.")
+    learner_text: LearnerText
+
+
+class CompletionChange(Answer):
+    """One change of state that was."""
+
+    at: str
+    revision: int
+    state: State
+    code: str | None = Field(None, description="Of a hold or refusal: the reason's code.")
+    gone: Literal["withdrawn", "replaced", "superseded", "discarded"] | None = None
+
+
+class CompletionStory(CompletionState):
+    """The newest revision of an event, and what came before."""
+
+    history: list[CompletionChange] = Field(description="Oldest first, of all revisions; at most 100.")
+    earlier: list[CompletionState] = Field(description="Older revisions, newest first; at most 19.")
+
+
+class CompletionPage(Answer):
+    """A page of completions by the order of receipt."""
+
+    completions: list[CompletionState]
+    next: str = Field(description="`after` of the following page, also when this one is empty.")
+    more: bool = Field(description="Whether to ask for it at once; otherwise later, for what is new.")
+
+
+class MoveTold(Answer):
+    """One entry of the change feed."""
+
+    seq: str = Field(description="Place in the feed; rises, with gaps.")
+    at: str
+    event_id: str
+    revision: int
+    delivery_id: str
+    state: State
+    events: list[str] = Field(description="The callback events that this change is; may be empty.")
+    code: str | None = Field(None, description="Of a hold or refusal: the reason's code.")
+    gone: Literal["withdrawn", "replaced", "superseded", "discarded"] | None = None
+
+
+class MovePage(Answer):
+    """A page of the change feed."""
+
+    changes: list[MoveTold]
+    next: str = Field(description="`after` of the following page, also when this one is empty.")
+    more: bool
+
+
 class ChangesTaken(Answer):
     """The answer to changes of the sector database: they are stored."""
 
@@ -164,3 +259,9 @@ class Balance(Sheet):
     """`gateway balance --json`: the sheet of everything, and one for each vendor."""
 
     by_vendor: dict[str, Sheet]
+
+
+class DayBalance(Sheet):
+    """The sheet of one vendor and one day of receipt in Việt Nam."""
+
+    day: str = Field(examples=["2026-03-09"])

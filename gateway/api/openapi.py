@@ -3,7 +3,7 @@
 Source: https://spec.openapis.org/oas/v3.1.0
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import groupby
 from typing import Any
 
@@ -64,20 +64,34 @@ def openapi(routes: Iterable[Route]) -> Document:
         "name": "webhook-signature",
         "description": "Standard Webhooks: `v1,` and the base64 HMAC-SHA-256 of `{id}.{timestamp}.{body}`.",
     }
+    token = {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A short-lived token from `POST /v1/vendors/{vendor}/tokens`.",
+    }
     return {
         "openapi": "3.1.0",
         "info": {"title": "LMS-to-TEMIS integration gateway", "version": VERSION, "description": ABOUT},
         "servers": [{"url": "/"}],
         "paths": paths,
-        "components": {"schemas": defined["$defs"], "securitySchemes": {"signature": signature}},
+        "components": {
+            "schemas": defined["$defs"],
+            "securitySchemes": {"signature": signature, "token": token},
+        },
     }
+
+
+_SECURITY: Mapping[str, Callable[[Route], bool]] = {
+    "signature": lambda route: route.is_signed,
+    "token": lambda route: route.needs_token,
+}
 
 
 def _operation(route: Route) -> Document:
     described: Document = {
         "operationId": route.name,
         "summary": route.summary,
-        "security": [{"signature": []}] if route.is_signed else [],
+        "security": [{name: []} for name, is_so in _SECURITY.items() if is_so(route)],
         "responses": {
             **{str(status): _answer(*answer) for status, answer in route.answers.items()},
             **_problems(route.problems),
@@ -86,6 +100,9 @@ def _operation(route: Route) -> Document:
     parameters = [_parameter("path", name, about) for name, about in route.parameters.items()]
     if route.is_signed:
         parameters += [_parameter("header", name, about) for name, about in HEADERS.items()]
+    parameters += [
+        {**_parameter("query", name, about), "required": False} for name, about in route.query.items()
+    ]
     if parameters:
         described["parameters"] = parameters
     if route.body is not None:

@@ -24,6 +24,7 @@ STATUS: Final[Mapping[str, int]] = {
     "body.not_utf8": 400,
     "body.not_json": 400,
     "body.not_wanted": 400,
+    "query.invalid": 400,
     "request.refused": 400,
     "signature.missing_header": 401,
     "signature.bad_id": 401,
@@ -35,6 +36,9 @@ STATUS: Final[Mapping[str, int]] = {
     "signature.wrong_recipe": 401,
     "signature.body_changed": 401,
     "signature.no_match": 401,
+    "token.missing": 401,
+    "token.invalid": 401,
+    "token.expired": 401,
     "not_found": 404,
     "route.not_found": 404,
     "method.not_allowed": 405,
@@ -61,6 +65,11 @@ STATUS: Final[Mapping[str, int]] = {
     "storage.unavailable": 503,
     "draining": 503,
 }
+
+# What a route with a signature, one with a token, and any route that reads or writes may answer with.
+SIGNATURE_CODES: Final = tuple(code for code in STATUS if code.startswith("signature."))
+TOKEN_CODES: Final = tuple(code for code in STATUS if code.startswith("token."))
+UNAVAILABLE_CODES: Final = tuple(code for code, status in STATUS.items() if status == 503)
 
 
 class Refusal(Exception):

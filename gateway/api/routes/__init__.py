@@ -27,8 +27,10 @@ class Route:
     answers: Mapping[int, tuple[str, type[BaseModel] | None]]  # status -> meaning, model; None: no JSON
     problems: Sequence[str] = ()  # codes of problems.STATUS
     parameters: Mapping[str, str] = field(default_factory=dict)  # of the path: name -> meaning
+    query: Mapping[str, str] = field(default_factory=dict)  # name -> meaning; none of them is required
     body: Mapping[str, Any] | None = None  # JSON Schema of the request body
     is_signed: bool = False
+    needs_token: bool = False  # a bearer token of the vendor (decisions record 0030)
     is_probe: bool = False  # served by a worker without vendors too
 
 

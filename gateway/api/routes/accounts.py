@@ -13,7 +13,7 @@ from gateway.api.identity_asked import Saved
 from gateway.api.identity_told import told_identity
 from gateway.api.languages import preferred
 from gateway.api.models import AccountLink
-from gateway.api.problems import STATUS, Refusal
+from gateway.api.problems import SIGNATURE_CODES, UNAVAILABLE_CODES, Refusal
 from gateway.api.routes import Route
 from gateway.api.signed import signed
 from gateway.model.errors import Refused
@@ -69,11 +69,11 @@ ROUTES = (
             201: ("Linked; in force from now on.", AccountLink),
         },
         problems=(
-            "request.refused", *(code for code, status in STATUS.items() if status == 401),
+            "request.refused", *SIGNATURE_CODES,
             "body.too_slow", "account.identifier_changed", "body.too_large", "media_type.unsupported",
             "encoding.unsupported", "body.not_contract", "account.mismatch", "identity.not_verified",
             "internal.error",
-            *(code for code, status in STATUS.items() if status == 503),
+            *UNAVAILABLE_CODES,
         ),
         parameters={
             "vendor": "The vendor's name as it was registered.",

@@ -11,7 +11,7 @@ from gateway.api.context import CONTEXT, Context
 from gateway.api.edge import FACTS
 from gateway.api.languages import preferred
 from gateway.api.models import NamedEvent, Receipts, Withdrawal
-from gateway.api.problems import STATUS, Refusal
+from gateway.api.problems import SIGNATURE_CODES, UNAVAILABLE_CODES, Refusal
 from gateway.api.routes import Route
 from gateway.api.signed import signed
 from gateway.connectors.faults import MAX_ID_CHARS, TEXTS, fault_text
@@ -110,8 +110,6 @@ def _check_named(event_id: str, body: bytes) -> None:
 
 _ITEM = {"type": "object", "description": "One completion in the vendor's own form: contracts/vendors/."}
 _VENDOR = {"vendor": "The vendor's name as it was registered."}
-_UNAVAILABLE = tuple(code for code, status in STATUS.items() if status == 503)
-_UNAUTHORIZED = tuple(code for code, status in STATUS.items() if status == 401)
 
 ROUTES = (
     Route(
@@ -122,10 +120,10 @@ ROUTES = (
         summary="Send one completion or a batch. 202 means stored durably.",
         answers={202: ("Every item is answered by a receipt, in the order of the items.", Receipts)},
         problems=(
-            "body.empty", "body.not_utf8", "body.not_json", "request.refused", *_UNAUTHORIZED,
+            "body.empty", "body.not_utf8", "body.not_json", "request.refused", *SIGNATURE_CODES,
             "body.too_slow", "completion.conflict", "body.too_large", "body.too_many_items",
             "media_type.unsupported", "encoding.unsupported", "body.not_items", "body.no_items",
-            "completions.invalid", "internal.error", *_UNAVAILABLE,
+            "completions.invalid", "internal.error", *UNAVAILABLE_CODES,
         ),
         parameters=_VENDOR,
         body={"oneOf": [_ITEM, {"type": "array", "items": _ITEM, "minItems": 1, "maxItems": 500}]},
@@ -139,9 +137,9 @@ ROUTES = (
         summary="Take back every revision of an event; the next best result of the learner returns.",
         answers={200: ("Taken back; also in TEMIS, as soon as it answers.", Withdrawal)},
         problems=(
-            "body.empty", "body.not_json", "request.refused", *_UNAUTHORIZED, "not_found", "body.too_slow",
+            "body.empty", "body.not_json", "request.refused", *SIGNATURE_CODES, "not_found", "body.too_slow",
             "body.too_large", "media_type.unsupported", "encoding.unsupported", "withdrawal.mismatch",
-            "internal.error", *_UNAVAILABLE,
+            "internal.error", *UNAVAILABLE_CODES,
         ),
         parameters={**_VENDOR, "event_id": "The vendor's event id, percent-encoded."},
         body=NamedEvent.model_json_schema(),

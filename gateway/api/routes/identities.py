@@ -14,7 +14,7 @@ from gateway.api.identity_asked import Asked, Question, read_question
 from gateway.api.identity_told import told_identity, told_invalid
 from gateway.api.languages import preferred
 from gateway.api.models import Identities
-from gateway.api.problems import STATUS, Refusal
+from gateway.api.problems import SIGNATURE_CODES, UNAVAILABLE_CODES, Refusal
 from gateway.api.routes import Route
 from gateway.api.signed import signed
 from gateway.connectors.slicing import slice_body
@@ -92,8 +92,7 @@ def _answer(
     )
 
 
-_UNAVAILABLE = tuple(code for code, status in STATUS.items() if status == 503 and code != "registry.silent")
-_UNAUTHORIZED = tuple(code for code, status in STATUS.items() if status == 401)
+_UNAVAILABLE = tuple(code for code in UNAVAILABLE_CODES if code != "registry.silent")
 _VENDOR = {"vendor": "The vendor's name as it was registered."}
 _CLAIM = Question.model_json_schema()
 
@@ -109,7 +108,7 @@ ROUTES = (
             202: ("The sector database has not answered for some: `pending`, ask again by `id`.", Identities),
         },
         problems=(
-            "body.empty", "body.not_utf8", "body.not_json", "request.refused", *_UNAUTHORIZED,
+            "body.empty", "body.not_utf8", "body.not_json", "request.refused", *SIGNATURE_CODES,
             "body.too_slow", "body.too_large", "body.too_many_items", "media_type.unsupported",
             "encoding.unsupported", "body.not_items", "body.no_items", "internal.error", *_UNAVAILABLE,
         ),
@@ -128,7 +127,7 @@ ROUTES = (
             202: ("Some are still pending.", Identities),
         },
         problems=(
-            "body.not_wanted", "request.refused", *_UNAUTHORIZED, "not_found", "body.too_slow",
+            "body.not_wanted", "request.refused", *SIGNATURE_CODES, "not_found", "body.too_slow",
             "body.too_large", "internal.error", *_UNAVAILABLE,
         ),
         parameters={**_VENDOR, "check_id": "The `id` of the 202 answer."},

@@ -22,6 +22,7 @@ from gateway.cli.exits import Exit
 from gateway.model.clock import HOUR_MS
 from gateway.observe.logs import configure
 from gateway.queue.worker import Worker
+from gateway.security.tokens import Tokens
 from gateway.settings import Settings
 from gateway.storage.data_keys import ensure_data_keys
 
@@ -65,6 +66,7 @@ def context_of(
         receive=gateway.receive,
         metrics=gateway.metrics,
         write_path=WritePath(gateway.db),
+        tokens=Tokens(gateway.keyring.digest.material),
         gates=tuple(pipeline.gates) if pipeline is not None else (),
         drain=drain,
         lang=settings.lang,

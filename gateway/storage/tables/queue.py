@@ -80,6 +80,13 @@ for _state in ("held", "dead"):
         sqlite_where=text(f"state = '{_state}'"),
         postgresql_where=text(f"state = '{_state}'"),
     )
+    Index(
+        f"ix_deliveries_{_state}_of_vendor",
+        deliveries.c.vendor_id,
+        deliveries.c.id,
+        sqlite_where=text(f"state = '{_state}'"),
+        postgresql_where=text(f"state = '{_state}'"),
+    )
 
 payloads = Table(
     "payloads",
@@ -110,7 +117,7 @@ waits = Table(
     Column("kind", Text, nullable=False),
     Column("key", Text, nullable=False),  # a blind index in hex where the thing is a person or an account
     PrimaryKeyConstraint("delivery_id", "kind", "key"),
-    Index("ix_waits_kind_key", "kind", "key"),
+    Index("ix_waits_kind_key", "kind", "key", "delivery_id"),
 )
 
 wakes = Table(

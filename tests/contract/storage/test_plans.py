@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.model.states import State
-from gateway.queue import accept, claim, record, records, sweep
+from gateway.queue import accept, claim, following, moves, record, records, sweep
 from gateway.queue.lanes import SUSPECT
 from gateway.storage.engine import Database
 from tests.builders import NOON, an_arrival
@@ -112,3 +112,39 @@ async def test_the_sweep_probes_the_due_index(full):
         x = tx.json_rows(("state", "text"), ("lane", "int"))
     found = await plan(full, sweep.FAR.format(x=x), rows='[["held",101]]', latest=NOON + 10**12, limit=1_000)
     assert uses(found, "ix_deliveries_due")
+
+
+@pytest.mark.parametrize("state", [State.HELD, State.DEAD])
+async def test_a_vendor_finds_its_failures_by_an_index(full, state):
+    """However many others have sent, the page of one vendor walks its own held or dead rows in order."""
+    sql, fill = following.statement(following.Wanted(state=state))
+    found = await plan(full, sql, vendor_id=1, first=1, limit=101, **fill)
+    assert uses(found, f"ix_deliveries_{state}_of_vendor")
+    assert "TEMP B-TREE" not in found
+
+
+@pytest.mark.parametrize("wanted", [following.Wanted(), following.Wanted(state=State.DELIVERED)])
+async def test_any_other_page_of_a_vendor_walks_a_bounded_range_of_ids(full, wanted):
+    """Without an index of its own a list reads at most SPAN rows by primary key, then says where it stopped."""
+    sql, fill = following.statement(wanted)
+    found = await plan(full, sql, vendor_id=1, first=1, end=2_000, limit=101, **fill)
+    assert "INTEGER PRIMARY KEY" in found or "pk_deliveries" in found
+    assert "Seq Scan" not in found
+
+
+async def test_the_change_feed_walks_a_bounded_range_of_attempts(full):
+    """A page of the feed reads attempts by primary key from its cursor on, and each delivery by its own."""
+    await full.write(
+        lambda tx: tx.run(
+            "INSERT INTO attempts (delivery_id, at_ms, stage, trigger, outcome, to_state) "
+            "SELECT id, 0, 'verify', 'automatic', 'verified', 'verified' FROM deliveries"
+        )
+    )
+    async with full.engine.connect() as connection:
+        await connection.exec_driver_sql("ANALYZE")
+        await connection.commit()
+    sql = moves.MOVES.replace("{whose}", " AND d.vendor_id = :vendor_id")
+    found = await plan(full, sql, after=10_000, through=10_100, vendor_id=1, limit=101)
+    assert "SCAN" not in found
+    assert "Seq Scan" not in found
+    assert "pk_attempts" in found or found.count("INTEGER PRIMARY KEY") == 2
