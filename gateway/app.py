@@ -57,9 +57,12 @@ from gateway.stages.owners import Owners
 from gateway.stages.publishing import Publishing
 from gateway.stages.receive import Receive
 from gateway.stages.reconcile import Reconcile, Reconciling
+from gateway.stages.sessions import Sessions
+from gateway.stages.sign_in import SignIn
 from gateway.stages.sweep import Sweep
 from gateway.stages.then_and_now import ThenAndNow
 from gateway.stages.unit_facts import FactsOfUnits
+from gateway.stages.users import UserActs
 from gateway.stages.verify import Verify
 from gateway.stages.wake import Wake
 from gateway.storage.data_keys import ensure_data_keys
@@ -95,6 +98,9 @@ class Gateway:
     identities: Identities
     changes: Changes
     jobs: Jobs
+    sign_in: SignIn
+    sessions: Sessions
+    users: UserActs
     metrics: Metrics
 
 
@@ -144,8 +150,8 @@ async def open_gateway(settings: Settings, *, clock: Clock | None = None) -> Asy
             metrics.commit_items.observe(items)
 
         snapshots = Snapshots(db, vault, blind)
-        units = UnitRegister(db, clock)
         accounts = Accounts(db, vault, blind)
+        units = UnitRegister(db, clock)
         acceptor = Acceptor(db, clock, max_wait_ms=settings.accept_queue_max_age_ms, committed=committed)
         metrics.waiting.set_function(lambda: acceptor.waiting)
         yield Gateway(
@@ -176,6 +182,16 @@ async def open_gateway(settings: Settings, *, clock: Clock | None = None) -> Asy
             identities=Identities(db, clock, vault),
             changes=Changes(db, clock, blind, snapshots),
             jobs=Jobs(db, clock, vault),
+            sign_in=SignIn(db, clock, vault, units),
+            sessions=Sessions(
+                db,
+                clock,
+                vault,
+                units,
+                idle_ms=settings.session_idle_s * 1000,
+                longest_ms=settings.session_max_s * 1000,
+            ),
+            users=UserActs(db, clock, vault, units),
             metrics=metrics,
         )
         await acceptor.drain()

@@ -1,1 +1,1 @@
-"""HTML for people: pages, templates and their texts."""
+"""HTML for people, at /console, and the same as JSON: how a page is made stands in gateway/console/page.py."""

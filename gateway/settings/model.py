@@ -107,6 +107,15 @@ class Settings(Frozen):
         "info", description="Least important log lines that are written."
     )
     log_json: bool = Field(True, description="One JSON object a line; false writes lines for human eyes.")
+    console_url: Address | None = Field(
+        None, description="Address at which people open the console from outside; https makes cookies secure."
+    )
+    session_idle_s: int = Field(
+        1_800, ge=60, le=86_400, description="A session of the console ends when it was not used for so long."
+    )
+    session_max_s: int = Field(
+        43_200, ge=300, le=604_800, description="Longest session of the console, however much it is used."
+    )
     max_body_bytes: int = Field(
         1_048_576, ge=1_024, le=67_108_864, description="Largest request body; a larger one is answered 413."
     )

@@ -23,6 +23,7 @@ from gateway.security.vault import Vault
 from gateway.storage import users
 from gateway.storage.audit import append, machine
 from gateway.storage.engine import Database, Tx
+from gateway.storage.sessions import end_sessions
 from gateway.storage.users import NewUser, User, find_user, fold_login, read_users
 
 LOGIN = re.compile(r"[a-z0-9][a-z0-9._-]{2,63}")
@@ -113,6 +114,7 @@ class UserActs:
             await users.set_password(tx, user.login, hashed, must_change=True, now=self._clock.now_ms())
             if totp:
                 await users.set_totp(tx, self._vault, user.login, None)
+            await end_sessions(tx, user.login)
 
         await self._act(actor, "user.reset", user.login, reset, totp=totp)
         return handed
@@ -120,9 +122,12 @@ class UserActs:
     async def end(self, actor: Actor, login: str) -> User:
         """Nobody signs in with this login any more."""
         user = await self._managed(actor, login, "user.end")
-        await self._act(
-            actor, "user.end", user.login, lambda tx: users.end_user(tx, user.login, self._clock.now_ms())
-        )
+
+        async def end(tx: Tx) -> None:
+            await users.end_user(tx, user.login, self._clock.now_ms())
+            await end_sessions(tx, user.login)
+
+        await self._act(actor, "user.end", user.login, end)
         return user
 
     async def seen_by(self, actor: Actor, unit_code: str | None = None) -> list[User]:

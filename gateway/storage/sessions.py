@@ -7,6 +7,7 @@ from sqlalchemy import bindparam, insert, update
 from gateway.security.vault import LASTING, Vault, aad
 from gateway.storage import tables
 from gateway.storage.engine import Database, Tx
+from gateway.storage.rows import Cell
 from gateway.storage.users import COLUMNS, User, user_of
 
 READ = f"""
@@ -42,7 +43,7 @@ async def read_session(db: Database, vault: Vault, digest: str) -> Session | Non
 
 async def add_session(tx: Tx, digest: str, login: str, *, is_whole: bool, now: int, ends_at_ms: int) -> None:
     """Begins a session."""
-    row = {
+    row: dict[str, Cell] = {
         "digest": digest,
         "login": login,
         "is_whole": int(is_whole),

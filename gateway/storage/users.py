@@ -14,7 +14,8 @@ from gateway.security.vault import LASTING, Vault, aad
 from gateway.storage import tables
 from gateway.storage.engine import Database, Tx
 
-COLUMNS = """users.login, name_sealed, role, unit_code, vendor_id, password_hash, password_set_at_ms, must_change,
+COLUMNS = """
+       users.login, name_sealed, role, unit_code, vendor_id, password_hash, password_set_at_ms, must_change,
        totp_sealed, totp_step, failures, locked_until_ms, users.created_at_ms, ended_at_ms"""
 READ = f"SELECT {COLUMNS} FROM users"
 RESET = """

@@ -19,6 +19,8 @@ from gateway.api.server import listening
 from gateway.api.write_path import WritePath
 from gateway.app import Authority, Gateway, Pipeline
 from gateway.cli.exits import Exit
+from gateway.console.mount import mount
+from gateway.console.parts import Parts
 from gateway.model.clock import HOUR_MS
 from gateway.observe.logs import configure
 from gateway.queue.worker import Worker
@@ -80,6 +82,37 @@ def context_of(
     )
 
 
+def parts_of(gateway: Gateway, pipeline: Pipeline | None, authority: Authority | None = None) -> Parts:
+    """The console's share of the gateway. `authority` is given where no pipeline brings its own."""
+    authority = pipeline.authority if pipeline is not None else authority
+    return Parts(
+        clock=gateway.clock,
+        db=gateway.db,
+        vault=gateway.vault,
+        blind=gateway.blind,
+        units=gateway.units,
+        sign_in=gateway.sign_in,
+        sessions=gateway.sessions,
+        users=gateway.users,
+        vendors=gateway.vendors,
+        courses=gateway.courses,
+        snapshots=gateway.snapshots,
+        accounts=gateway.accounts,
+        policy=gateway.policy,
+        guesses=gateway.guesses,
+        wake=gateway.wake,
+        links=gateway.links,
+        identities=gateway.identities,
+        metrics=gateway.metrics,
+        people=authority.people if authority is not None else None,
+        checking=authority.checking if authority is not None else None,
+        then_and_now=authority.then_and_now if authority is not None else None,
+        gates=tuple(pipeline.gates) if pipeline is not None else (),
+        lang=gateway.settings.lang,
+        address=gateway.settings.console_url,
+    )
+
+
 @asynccontextmanager
 async def open_web(
     gateway: Gateway,
@@ -92,6 +125,8 @@ async def open_web(
 ) -> AsyncIterator[str]:
     """Listens while the block runs. Yields: the base address. Raises: OSError when the port is taken."""
     app = make_app(context_of(gateway, pipeline, drain, authority), probes_only=probes_only)
+    if not probes_only:
+        mount(app, parts_of(gateway, pipeline, authority))
     async with listening(app, gateway.settings.host, port) as address:
         yield address
 
