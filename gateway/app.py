@@ -46,6 +46,8 @@ from gateway.stages.deliver import Deliver
 from gateway.stages.duties import TTL_MS, Duties, Duty
 from gateway.stages.expected import Expected
 from gateway.stages.feed import Feed
+from gateway.stages.file_check.judging import FileJudge
+from gateway.stages.file_check.work import FileChecks, FileCheckWork
 from gateway.stages.gated_registry import GatedRegistry
 from gateway.stages.gated_temis import GatedTemis
 from gateway.stages.guesses import Guesses
@@ -61,6 +63,7 @@ from gateway.stages.sessions import Sessions
 from gateway.stages.sign_in import SignIn
 from gateway.stages.sweep import Sweep
 from gateway.stages.then_and_now import ThenAndNow
+from gateway.stages.tidy import Tidy
 from gateway.stages.unit_facts import FactsOfUnits
 from gateway.stages.users import UserActs
 from gateway.stages.verify import Verify
@@ -98,6 +101,7 @@ class Gateway:
     identities: Identities
     changes: Changes
     jobs: Jobs
+    file_checks: FileChecks
     sign_in: SignIn
     sessions: Sessions
     users: UserActs
@@ -113,6 +117,7 @@ class Authority:
     people: People
     checking: Checking
     then_and_now: ThenAndNow
+    file_judge: FileJudge
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +157,7 @@ async def open_gateway(settings: Settings, *, clock: Clock | None = None) -> Asy
         snapshots = Snapshots(db, vault, blind)
         accounts = Accounts(db, vault, blind)
         units = UnitRegister(db, clock)
+        jobs = Jobs(db, clock, vault)
         acceptor = Acceptor(db, clock, max_wait_ms=settings.accept_queue_max_age_ms, committed=committed)
         metrics.waiting.set_function(lambda: acceptor.waiting)
         yield Gateway(
@@ -181,7 +187,8 @@ async def open_gateway(settings: Settings, *, clock: Clock | None = None) -> Asy
             links=Links(db, clock, blind, accounts),
             identities=Identities(db, clock, vault),
             changes=Changes(db, clock, blind, snapshots),
-            jobs=Jobs(db, clock, vault),
+            jobs=jobs,
+            file_checks=FileChecks(db, jobs, clock),
             sign_in=SignIn(db, clock, vault, units),
             sessions=Sessions(
                 db,
@@ -220,7 +227,8 @@ async def open_authority(gateway: Gateway, *, limits: BreakerLimits | None = Non
             g.clock, people, g.accounts, g.policy, g.guesses, units, patience_s=CHECK_PATIENCE_S
         )
         then_and_now = ThenAndNow(g.db, g.clock, g.vault, g.snapshots, g.accounts, checking, g.owners)
-        yield Authority(registry, gate, people, checking, then_and_now)
+        file_judge = FileJudge(g.db, g.clock, g.blind, people, g.policy, units, registry)
+        yield Authority(registry, gate, people, checking, then_and_now, file_judge)
 
 
 @asynccontextmanager
@@ -284,8 +292,10 @@ async def open_pipeline(gateway: Gateway, *, limits: BreakerLimits | None = None
         publishing = Publishing(g.db, g.clock, ttl_ms=TTL_MS)
         reconcile = _reconcile(g, temis, temis_gate)
         reconciling = Reconciling(g.db, g.clock, reconcile, interval_ms=s.temis.reconcile_every_s * 1000)
-        works: list[JobWork] = []  # one of each kind of job
-        always = [sweep, publishing, reconciling, *_case_duties(g)]
+        # One of each kind of job.
+        works: list[JobWork] = [FileCheckWork(g.jobs, g.clock, authority.file_judge, g.owners)]
+        tidy = Tidy(g.jobs, g.clock, keep_days=s.files_keep_days)
+        always = [sweep, tidy, publishing, reconciling, *_case_duties(g)]
         duties = Duties(g.db, g.clock, _holder(), [*always, feed] if s.registry.changes_poll_s else always)
         worker = Worker(
             g.db,

@@ -175,7 +175,15 @@ class Jobs:
         return replace(job, done=done, total=total, summary=told, claims=0)
 
     async def keep(self, job: Job, name: str, content: bytes) -> None:
-        """Keeps a result of any size, a piece a transaction. Raises: LeaseLost."""
+        """Keeps a result of any size, a piece a transaction; what a killed process left of it goes first.
+
+        Raises: LeaseLost.
+        """
+
+        async def drop(tx: Tx) -> None:
+            await tx.run("DELETE FROM job_parts WHERE job_id = :id AND name = :name", id=job.id, name=name)
+
+        await self.step(job, job.done, also=drop)
         for n, start in enumerate(range(0, max(len(content), 1), PIECE_BYTES)):
             await self.step(job, job.done, parts=[(name, n, content[start : start + PIECE_BYTES])])
 

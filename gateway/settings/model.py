@@ -160,6 +160,12 @@ class Settings(Frozen):
     feed_lag_max_s: int = Field(
         60, ge=1, le=3_600, description="Lag up to which the change feed counts as keeping up."
     )
+    files_keep_days: int = Field(
+        7,
+        ge=1,
+        le=90,
+        description="Days after which files uploaded for a check, and their results, are deleted.",
+    )
     drain_s: int = Field(
         25, ge=0, le=600, description="Time for work in hand after SIGTERM; Kubernetes kills after 30 s."
     )

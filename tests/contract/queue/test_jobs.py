@@ -118,6 +118,15 @@ async def test_large_files_are_kept_in_pieces(jobs):
     assert b"".join(await jobs.parts(made.id, "result")) == upload[::-1]
 
 
+async def test_a_result_half_kept_by_a_killed_process_is_written_over(jobs, clock):
+    """The next process writes the same result again: no piece is there twice."""
+    made = await jobs.add("check", "ha")
+    await jobs.keep(await jobs.claim("check", LEASE), "result", bytes(PIECE_BYTES + 1))
+    clock.advance(ms=LEASE)
+    await jobs.keep(await jobs.claim("check", LEASE), "result", b"whole")
+    assert await jobs.parts(made.id, "result") == [b"whole"]
+
+
 async def test_files_are_deleted_and_the_row_stays(jobs, clock):
     """Old finished jobs lose their files; one at work and a young one keep them."""
     old, at_work = [await jobs.add("check", "ha", blobs={"file": b"x"}) for _ in range(2)]
