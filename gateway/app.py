@@ -56,11 +56,13 @@ from gateway.stages.judging import Judging
 from gateway.stages.links import Links
 from gateway.stages.near_misses import NearMisses
 from gateway.stages.owners import Owners
+from gateway.stages.parking import Parking
 from gateway.stages.publishing import Publishing
 from gateway.stages.receive import Receive
 from gateway.stages.reconcile import Reconcile, Reconciling
 from gateway.stages.sessions import Sessions
 from gateway.stages.sign_in import SignIn
+from gateway.stages.shared_gates import SharedGates
 from gateway.stages.sweep import Sweep
 from gateway.stages.then_and_now import ThenAndNow
 from gateway.stages.tidy import Tidy
@@ -296,13 +298,18 @@ async def open_pipeline(gateway: Gateway, *, limits: BreakerLimits | None = None
         works: list[JobWork] = [FileCheckWork(g.jobs, g.clock, authority.file_judge, g.owners)]
         tidy = Tidy(g.jobs, g.clock, keep_days=s.files_keep_days)
         always = [sweep, tidy, publishing, reconciling, *_case_duties(g)]
-        duties = Duties(g.db, g.clock, _holder(), [*always, feed] if s.registry.changes_poll_s else always)
+        watching = _watch_duties(g)
+        holder = _holder()
+        polls = [feed] if s.registry.changes_poll_s else []
+        duties = Duties(g.db, g.clock, holder, [*always, *watching, *polls])
+        shared = SharedGates(g.db, g.clock, holder, (authority.gate, temis_gate), jitter)
+        await shared.tick()  # what is paused is paused from the first moment
         worker = Worker(
             g.db,
             g.clock,
             lanes,
             [(verify, s.verify_concurrency), (deliver, s.deliver_concurrency)],
-            [duties, JobWorker(g.jobs, works)],
+            [duties, shared, JobWorker(g.jobs, works)],
             rest_s=s.poll_ms / 1000,
         )
         yield Pipeline(authority, temis, temis_gate, verify, deliver, reconcile, worker)
@@ -332,6 +339,11 @@ def _case_duties(g: Gateway) -> list[Duty]:
     return [follow, ReparentCases(g.db, g.clock, g.units, ttl_ms=TTL_MS)]
 
 
+def _watch_duties(g: Gateway) -> list[Duty]:
+    """What operators rely on: pauses that hold, causes, incidents, alerts."""
+    return [Parking(g.db)]
+
+
 def _holder() -> str:
     """Names this process among all that may lead."""
     return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
@@ -340,7 +352,7 @@ def _holder() -> str:
 def _gate(name: str, destination: Destination, limits: BreakerLimits | None) -> Gate:
     limiter = Limiter(rate_per_s=destination.rate_per_s, concurrency=destination.concurrency)
     limits = limits or BreakerLimits(probe_s=destination.probe_s)
-    return Gate(name, Breaker(time.monotonic, limits), limiter)
+    return Gate(name, Breaker(time.monotonic, limits), limiter, spread_s=limits.spread_s)
 
 
 def open_caller(stack: AsyncExitStack, settings: Settings, destination: Destination, clock: Clock) -> Caller:

@@ -15,6 +15,11 @@ FIXED = (INTERACTIVE, DEADLINE, SUSPECT, REPLAY)
 WEIGHTS = {INTERACTIVE: 4, DEADLINE: 4}
 
 
+def parked_lane(vendor_id: int, lane: int) -> int:
+    """Where a row of a paused vendor waits that stood in the fixed `lane`; nobody goes there."""
+    return -(10 * vendor_id + lane)
+
+
 def vendor_lane(vendor_id: int) -> int:
     return VENDOR + vendor_id
 
