@@ -32,6 +32,7 @@ def an_arrival(
     revision: int = 1,
     content: bytes = b"content",
     lane: int | None = None,
+    course: int = 0,
 ) -> Arrival:
     """One arrival; two with the same content have the same digest."""
     return Arrival(
@@ -41,6 +42,7 @@ def an_arrival(
         digest=content.ljust(16, b".")[:16],
         lane=100 + vendor_id if lane is None else lane,
         body=b"sealed " + content,
+        course=course,
     )
 
 

@@ -49,7 +49,10 @@ def build(this: Invocation) -> Any:
     for name, command in discover(__name__, "COMMAND").items():
         app.command(name.replace("_", "-"))(cast(Callable[..., Any], command))
     for name, group in discover(__name__, "APP").items():
-        app.add_typer(cast(typer.Typer, group), name=name.replace("_", "-"), no_args_is_help=True)
+        group = cast(typer.Typer, group)
+        bare = group.registered_callback  # a group that does something by itself says so in its callback
+        does = bare is not None and bare.invoke_without_command is True
+        app.add_typer(group, name=name.replace("_", "-"), no_args_is_help=not does)
     built = typer.main.get_command(app)
     _translate(built, this, "")
     return built

@@ -36,6 +36,8 @@ def _walk(name: str, command: Any) -> Iterator[tuple[str, Any]]:
     if members is None:
         yield name, command
         return
+    if command.invoke_without_command and name != "gateway":
+        yield name, command
     for word, member in members.items():
         yield from _walk(f"{name} {word}", member)
 

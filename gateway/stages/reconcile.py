@@ -131,7 +131,7 @@ def _judge(one: Believed, item: object, stored: StoredRecord | None) -> Discrepa
     shown = stored is not None and not stored.withdrawn
     theirs = stored.revision if stored is not None else None
     if one.stands and not shown:
-        fields = ("withdrawn",) if stored is not None else ()
+        fields: tuple[str, ...] = ("withdrawn",) if stored is not None else ()
         # Without its payload it cannot be sent again; what somebody withdrew in TEMIS is for people to judge.
         heal = one.may_heal and stored is None and isinstance(item, RecordItem)
         kind = "missing" if stored is None else "different"
