@@ -106,6 +106,29 @@ def recheck(
     out.data({"woken": woken})
 
 
+@APP.command("check-file")
+def check_file(
+    ctx: typer.Context,
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="A list of people: .xlsx, .xls, .csv.")
+    ],
+    result: Annotated[Path, typer.Option("--out", dir_okay=False, help="The .xlsx to write.")],
+    json: Json = False,
+) -> None:
+    """Judge a list of people live; the result repeats its rows with reason and remedy."""
+    from gateway.cli.inquiry.checked_file import check_file as checked
+    from gateway.cli.opened import on_authority
+    from gateway.stages.file_check.result import label
+
+    run = invocation(ctx)
+    out = run.output(json)
+    report = on_authority(run, lambda gateway, authority: checked(gateway, authority, file, result, out))
+    out.say("identity.check-file.done", rows=report["rows"], verified=report["verified"], out=report["out"])
+    rows = [(n, code, label(code, run.lang)) for code, n in report["counts"].items()]
+    out.table([f"identity.check-file.column.{name}" for name in ("count", "code", "result")], rows)
+    out.data(report)
+
+
 def _stdin(run: Invocation, source: str) -> str:
     """Standard input. Identifiers never stand on the command line, which others on the machine can read."""
     if source != "-":

@@ -7,6 +7,7 @@ import sys
 import threading
 
 import pytest
+from python_calamine import CalamineWorkbook
 
 from gateway.cli import run
 from gateway.sandbox.app import make_sandbox
@@ -141,3 +142,29 @@ def test_who_has_to_act_is_named(call, tmp_path):
     assert (
         "THPT Ngô Quyền (31000717) – Văn phòng trường" in call("identity", "explain", "-", stdin=claim)[1].out
     )
+
+
+def test_a_file_is_checked_live_and_comes_back_with_reasons(call, tmp_path):
+    """Counts for machines, the rows with reason and remedy in the file; no personal value is printed."""
+    file, result = tmp_path / "people.csv", tmp_path / "result.xlsx"
+    lines = [
+        "Mã định danh;Họ tên;Ngày sinh",
+        f"{PERSON.sector_id};{PERSON.full_name};{PERSON.birth_date}",
+        "33;Lê An;",
+    ]
+    file.write_text("\n".join(lines), "utf-8")
+    status, printed = call("identity", "check-file", str(file), "--out", str(result), "--json")
+    report = json.loads(printed.out)
+    assert (status, report["rows"], report["counts"]) == (0, 2, {"verified": 1, "format.length": 1})
+    rows = CalamineWorkbook.from_path(result).get_sheet_by_index(0).to_python()
+    assert [row[3] for row in rows[2:]] == ["Verified", "Needs work"]
+    assert PERSON.full_name not in printed.out + printed.err
+
+
+def test_a_file_without_the_columns_writes_nothing(call, tmp_path):
+    """The missing heading is named, and no half result is left."""
+    (tmp_path / "x.csv").write_text("Họ tên\nLê An\n", "utf-8")
+    status, printed = call("identity", "check-file", str(tmp_path / "x.csv"), "--out", str(tmp_path / "r.xlsx"))
+    assert status != 0
+    assert "identifier" in printed.err
+    assert not (tmp_path / "r.xlsx").exists()
