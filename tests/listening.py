@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import itertools
+import threading
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
@@ -128,13 +129,17 @@ class Desk:
     @asynccontextmanager
     async def blocked_database(self) -> AsyncIterator[None]:
         """While the block runs, every other write waits."""
-        held, release = asyncio.Event(), asyncio.Event()
+        held, release, loop = asyncio.Event(), asyncio.Event(), asyncio.get_running_loop()
+        in_thread = threading.Event()  # SQLite runs a transaction in a thread of its own
 
         async def hold(tx):
             if tx.dialect == "postgresql":
                 await tx.run("LOCK TABLE vendors, deliveries, intake, leases IN EXCLUSIVE MODE")
-            held.set()
-            await release.wait()
+                held.set()
+                await release.wait()
+            else:
+                loop.call_soon_threadsafe(held.set)
+                assert in_thread.wait(30)
 
         holding = asyncio.create_task(self.gateway.db.write(hold))
         await held.wait()
@@ -142,6 +147,7 @@ class Desk:
             yield
         finally:
             release.set()
+            in_thread.set()
             await holding
 
 

@@ -55,4 +55,4 @@ def job_of(row: Any) -> Job:
         "params": orjson.loads(row.params),
         "summary": orjson.loads(row.summary),
     }
-    return Job(**dict(row._mapping) | opened)
+    return Job(**row._asdict() | opened)

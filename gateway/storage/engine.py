@@ -5,74 +5,57 @@ again when the engine asks for that. A caller that is cancelled never leaves one
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Executable, Row, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.sql.elements import TextClause
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.model.errors import ConfigError, StorageBusy
-from gateway.storage.rows import Cell, Kind, json_rows, pack
-from gateway.storage.sqlite import Watch, prepare_sqlite
-from gateway.storage.turnstile import Turnstile
+from gateway.storage.postgres import PostgresBackend
+from gateway.storage.sqlite_backend import SqliteBackend
+from gateway.storage.tx import Tx as Tx  # the type of what `write` and `read` give
 
 T = TypeVar("T")
 _RERUNS = 5
 # serialization_failure, deadlock_detected, and the ways a server says good-bye (fail-over, restart)
 _RERUN_SQLSTATES = frozenset({"40001", "40P01", "57P01", "57P02", "57P03", "08006", "08003", "25006"})
-_TEXTS: dict[str, TextClause] = {}
 
 
-class Tx:
-    """One transaction. `rows` and `run` take SQL with :named parameters."""
+class Backend(Protocol):
+    """One engine: what differs between SQLite and PostgreSQL."""
 
-    def __init__(self, connection: AsyncConnection, dialect: str) -> None:
-        self._connection = connection
-        self.dialect = dialect
+    dialect: str
 
-    async def rows(self, sql: str, /, **parameters: Cell) -> Sequence[Row[Any]]:
-        """All rows of a statement (also RETURNING; without an order unless the SQL says one)."""
-        result = await self._connection.execute(_compiled(sql), parameters)
-        return result.all()
-
-    async def run(self, sql: str, /, **parameters: Cell) -> int:
-        """Runs a statement. Returns: rows changed."""
-        result = await self._connection.execute(_compiled(sql), parameters)
-        return int(result.rowcount)
-
-    async def insert_many(self, statement: Executable, rows: Sequence[Mapping[str, Cell]]) -> None:
-        """Inserts rows one by one in the driver (blobs); no rows is no statement."""
-        if rows:
-            await self._connection.execute(statement, rows)
-
-    def json_rows(self, *columns: tuple[str, Kind]) -> str:
-        """The derived table `x` that reads `:rows` (storage/rows.py)."""
-        return json_rows(self.dialect, columns)
-
-    @staticmethod
-    def pack(rows: Sequence[Sequence[Cell]]) -> str:
-        return pack(rows)
+    def schema_engine(self) -> AsyncEngine: ...
+    async def write(self, fn: Callable[[Tx], Awaitable[T]]) -> T: ...
+    async def look(self, fn: Callable[[Tx], Awaitable[T]]) -> T: ...
+    def read(self) -> AbstractAsyncContextManager[Tx]: ...
+    def data_version(self) -> int: ...
+    async def close(self) -> None: ...
 
 
 class Database:
     """One database: a single fair writer on SQLite, a pool on PostgreSQL."""
 
-    def __init__(self, writer: AsyncEngine, reader: AsyncEngine, file: Path | None = None) -> None:
-        self._writer = writer
-        self._reader = reader
-        self._turnstile = Turnstile(file) if file else None
-        self._watch = Watch(file) if file else None
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._schema_engine: AsyncEngine | None = None
         self._running: set[asyncio.Task[Any]] = set()
-        self.dialect = writer.dialect.name
-        self.engine = writer
+        self.dialect = backend.dialect
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """SQLAlchemy's way to this database, for migrations and for looking at the schema."""
+        if self._schema_engine is None:
+            self._schema_engine = self._backend.schema_engine()
+        return self._schema_engine
 
     async def write(self, fn: Callable[[Tx], Awaitable[T]]) -> T:
-        """Runs `fn` in one write transaction; `fn` may run again and must not do anything outside it.
+        """Runs `fn` in one write transaction; `fn` may run again, and awaits nothing but its statements.
 
         Raises: StorageBusy when five runs met a conflict or a lost connection.
         """
@@ -84,44 +67,31 @@ class Database:
     async def _write(self, fn: Callable[[Tx], Awaitable[T]]) -> T:
         for run in range(_RERUNS):
             try:
-                async with (
-                    self._turnstile.turn() if self._turnstile else nullcontext(),
-                    self._writer.begin() as connection,
-                ):
-                    return await fn(Tx(connection, self.dialect))
+                return await self._backend.write(fn)
             except (DBAPIError, OSError) as error:
                 if not _wants_rerun(error):
                     raise
                 await asyncio.sleep(0.01 * 4**run)
         raise StorageBusy("the database did not take the transaction in five runs")
 
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[Tx]:
+    async def look(self, fn: Callable[[Tx], Awaitable[T]]) -> T:
+        """Runs `fn` on one consistent snapshot, in one go: for hot paths; it awaits nothing else."""
+        return await self._backend.look(fn)
+
+    def read(self) -> AbstractAsyncContextManager[Tx]:
         """One consistent snapshot; keep it short (PostgreSQL: a long one slows claims down)."""
-        async with self._reader.connect() as connection:
-            if self.dialect == "postgresql":
-                await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-            yield Tx(connection, self.dialect)
+        return self._backend.read()
 
     def data_version(self) -> int:
         """A number that changes whenever anyone commits (SQLite, some microseconds); always 0 on PostgreSQL."""
-        return self._watch.data_version() if self._watch else 0
+        return self._backend.data_version()
 
     async def close(self) -> None:
-        """Lets running transactions end, then closes every connection (an open one keeps Python alive)."""
+        """Lets running transactions end, then closes every connection."""
         await asyncio.gather(*self._running, return_exceptions=True)
-        await self._writer.dispose()
-        await self._reader.dispose()
-        if self._turnstile and self._watch:
-            self._turnstile.close()
-            self._watch.close()
-
-
-def _compiled(sql: str) -> TextClause:
-    clause = _TEXTS.get(sql)
-    if clause is None:
-        clause = _TEXTS[sql] = text(sql)
-    return clause
+        await self._backend.close()
+        if self._schema_engine is not None:
+            await self._schema_engine.dispose()
 
 
 def _wants_rerun(error: Exception) -> bool:
@@ -151,31 +121,7 @@ def open_database(url: str) -> Database:
             raise ConfigError(f"the database folder {folder} is missing: run `gateway init`, or make it")
         # Only for its owner, from the first byte; SQLite gives the WAL and its index the same mode.
         Path(parsed.database).touch(mode=0o600, exist_ok=True)
-        url = f"sqlite+aiosqlite:///{parsed.database}"
-        writer = create_async_engine(url, pool_size=1, max_overflow=0, hide_parameters=True)
-        reader = create_async_engine(url, pool_size=4, max_overflow=4, hide_parameters=True)
-        prepare_sqlite(writer.sync_engine, begin="BEGIN IMMEDIATE")
-        prepare_sqlite(reader.sync_engine, begin="BEGIN")
-        return Database(writer, reader, Path(parsed.database))
+        return Database(SqliteBackend(Path(parsed.database)))
     if backend == "postgresql":
-        engine = create_async_engine(
-            parsed.set(drivername="postgresql+asyncpg"),
-            pool_size=10,
-            max_overflow=10,
-            pool_pre_ping=True,
-            hide_parameters=True,
-        )
-        _prepare_postgres(engine)
-        return Database(engine, engine)
+        return Database(PostgresBackend(parsed))
     raise ConfigError(f"GATEWAY_DATABASE_URL: expected sqlite or postgresql, got {backend!r}")
-
-
-def _prepare_postgres(engine: AsyncEngine) -> None:
-    @event.listens_for(engine.sync_engine, "connect")
-    def on_connect(connection: Any, _: Any) -> None:
-        # A server set to asynchronous commit would make our 202 a lie.
-        cursor = connection.cursor()
-        cursor.execute("SET synchronous_commit = on")
-        cursor.execute("SET statement_timeout = '60s'")
-        cursor.close()
-        connection.commit()

@@ -21,32 +21,38 @@ def has_wal_reset_bug(version: tuple[int, int, int]) -> bool:
     return not any(version[:2] == fixed[:2] and version >= fixed for fixed in _REPAIRED)
 
 
-def prepare_sqlite(engine: Engine, *, begin: str) -> None:
-    """Sets the pragmas of each new connection and how a transaction begins.
-
-    Raises: ConfigError when the linked library has the WAL-reset bug.
-    """
+def refuse_a_damaging_library() -> None:
+    """Raises: ConfigError when the linked library has the WAL-reset bug."""
     major, minor, patch = (int(part) for part in sqlite3.sqlite_version.split("."))
     if has_wal_reset_bug((major, minor, patch)):
         raise ConfigError(
             f"SQLite {sqlite3.sqlite_version} can lose committed writes; 3.51.3 or later is needed"
         )
 
+
+def set_pragmas(connection: Any) -> None:
+    """What every connection of ours must have, whoever opened it."""
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "busy_timeout=10000",
+        "foreign_keys=ON",
+        "temp_store=MEMORY",
+        "cache_size=-65536",
+        f"wal_autocheckpoint={AUTOCHECKPOINT_PAGES}",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def prepare_sqlite(engine: Engine, *, begin: str) -> None:
+    """Sets the pragmas of each new connection of SQLAlchemy's and how a transaction begins."""
+
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves
-        cursor = connection.cursor()
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "busy_timeout=10000",
-            "foreign_keys=ON",
-            "temp_store=MEMORY",
-            "cache_size=-65536",
-            f"wal_autocheckpoint={AUTOCHECKPOINT_PAGES}",
-        ):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
+        set_pragmas(connection)
 
     @event.listens_for(engine, "begin")
     def on_begin(connection: Any) -> None:

@@ -11,6 +11,7 @@ from gateway.model.errors import KeyMissing, UpstreamError
 from gateway.model.person import IdentifierType, LookupKey
 from gateway.security.keys import Key, KeyRing
 from gateway.security.vault import Vault
+from gateway.storage import sqlite_connection
 
 OUTAGE = {"target": "registry", "mode": "status", "status": 503}
 
@@ -39,10 +40,18 @@ def statements(part: str):
         if part in statement:
             seen.append(statement)
 
+    fetch = sqlite_connection.fetch
+
+    def noted(connection, sql, parameters):
+        note(None, None, sql, None, None, False)
+        return fetch(connection, sql, parameters)
+
     event.listen(Engine, "before_cursor_execute", note)
+    sqlite_connection.fetch = noted
     try:
         yield seen
     finally:
+        sqlite_connection.fetch = fetch
         event.remove(Engine, "before_cursor_execute", note)
 
 

@@ -1,6 +1,7 @@
 """Two transactions at once on the same record: neither may decide by what the other is about to change."""
 
 import asyncio
+import threading
 
 from gateway.model.outcomes import Advance, Hold, Wait
 from gateway.model.states import State
@@ -32,21 +33,41 @@ async def rows(db: Database, sql: str, **parameters):
 
 
 class Halting(Tx):
-    """A transaction that halts before the statement that contains `before`, or where it is told to."""
+    """A transaction that halts before the statement that contains `before`, or where it is told to.
 
-    def __init__(self, tx: Tx, before: str) -> None:
-        super().__init__(tx._connection, tx.dialect)
-        self.halted, self.go_on = asyncio.Event(), asyncio.Event()
-        self._before = before
+    On SQLite it runs in a thread of its own and blocks that; on PostgreSQL it waits in the event loop.
+    """
+
+    def __init__(self, tx: Tx, before: str, loop: asyncio.AbstractEventLoop) -> None:
+        self.dialect = tx.dialect
+        self.halted = asyncio.Event()
+        self._tx, self._before, self._loop = tx, before, loop
+        self._in_thread, self._in_loop = threading.Event(), asyncio.Event()
+
+    async def rows(self, sql: str, /, **parameters):
+        return await self._tx.rows(sql, **parameters)
 
     async def run(self, sql: str, /, **parameters) -> int:
         if self._before and self._before in sql:
             await self.halt()
-        return await super().run(sql, **parameters)
+        return await self._tx.run(sql, **parameters)
+
+    async def run_many(self, sql, rows) -> None:
+        await self._tx.run_many(sql, rows)
+
+    async def insert_many(self, statement, rows) -> None:
+        await self._tx.insert_many(statement, rows)
 
     async def halt(self) -> None:
-        self.halted.set()
-        await self.go_on.wait()
+        self._loop.call_soon_threadsafe(self.halted.set)
+        if self.dialect == "sqlite":
+            assert self._in_thread.wait(10)
+        else:
+            await self._in_loop.wait()
+
+    def go_on(self) -> None:
+        self._in_thread.set()
+        self._in_loop.set()
 
 
 async def until_blocked(db: Database, task: asyncio.Task[None]) -> None:
@@ -62,12 +83,13 @@ async def until_blocked(db: Database, task: asyncio.Task[None]) -> None:
 
 async def overlapping(db: Database, first, second, *, before: str = "") -> None:
     """Runs `second` while `first(tx)` halts: before the statement that contains `before`, or its commit."""
-    opened: asyncio.Future[Halting] = asyncio.get_running_loop().create_future()
+    loop = asyncio.get_running_loop()
+    opened: asyncio.Future[Halting] = loop.create_future()
 
     async def halting(tx: Tx) -> None:
-        halts = Halting(tx, before)
+        halts = Halting(tx, before, loop)
         if not opened.done():
-            opened.set_result(halts)
+            loop.call_soon_threadsafe(opened.set_result, halts)
         await first(halts)
         if not before:
             await halts.halt()
@@ -77,7 +99,7 @@ async def overlapping(db: Database, first, second, *, before: str = "") -> None:
     await halts.halted.wait()
     two = asyncio.create_task(second())
     await until_blocked(db, two)
-    halts.go_on.set()
+    halts.go_on()
     await asyncio.gather(one, two)
 
 
