@@ -190,7 +190,7 @@ async def open_gateway(settings: Settings, *, clock: Clock | None = None) -> Asy
             identities=Identities(db, clock, vault),
             changes=Changes(db, clock, blind, snapshots),
             jobs=jobs,
-            file_checks=FileChecks(db, jobs, clock),
+            file_checks=FileChecks(db, jobs, clock, keep_days=settings.files_keep_days),
             sign_in=SignIn(db, clock, vault, units),
             sessions=Sessions(
                 db,
@@ -297,7 +297,7 @@ async def open_pipeline(gateway: Gateway, *, limits: BreakerLimits | None = None
         # One of each kind of job.
         works: list[JobWork] = [FileCheckWork(g.jobs, g.clock, authority.file_judge, g.owners)]
         tidy = Tidy(g.jobs, g.clock, keep_days=s.files_keep_days)
-        always = [sweep, tidy, publishing, reconciling, *_case_duties(g)]
+        always: list[Duty] = [sweep, tidy, publishing, reconciling, *_case_duties(g)]
         watching = _watch_duties(g)
         holder = _holder()
         polls = [feed] if s.registry.changes_poll_s else []

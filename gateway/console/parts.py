@@ -18,6 +18,7 @@ from gateway.queue.vendors import Vendors
 from gateway.security.blind import BlindIndex
 from gateway.security.vault import Vault
 from gateway.stages.checking import Checking
+from gateway.stages.file_check.work import FileChecks
 from gateway.stages.guesses import Guesses
 from gateway.stages.identities import Identities
 from gateway.stages.links import Links
@@ -50,6 +51,7 @@ class Parts:
     wake: Wake
     links: Links
     identities: Identities
+    file_checks: FileChecks
     metrics: Metrics
     people: People | None = None
     checking: Checking | None = None

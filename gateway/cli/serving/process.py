@@ -103,6 +103,7 @@ def parts_of(gateway: Gateway, pipeline: Pipeline | None, authority: Authority |
         wake=gateway.wake,
         links=gateway.links,
         identities=gateway.identities,
+        file_checks=gateway.file_checks,
         metrics=gateway.metrics,
         people=authority.people if authority is not None else None,
         checking=authority.checking if authority is not None else None,

@@ -35,6 +35,14 @@ _ROLES = {fold(word): Role(role) for role, words in _DATA["roles"].items() for w
 _COLUMN_NUMBER = re.compile(r"\(?(\d{1,2})\)?")
 
 
+class FileRefused(ConfigError):
+    """`fault` is a key of texts: size, unreadable, headings, nobody or rows."""
+
+    def __init__(self, fault: str, message: str) -> None:
+        super().__init__(message)
+        self.fault = fault
+
+
 @dataclass(frozen=True, slots=True)
 class PersonRow:
     """One line that says a person. `cells` are the file's own, in its order."""
@@ -54,9 +62,9 @@ class PeopleFile:
 
 
 def read_people(content: bytes, name: str) -> PeopleFile:
-    """Raises: ConfigError (NoHeadings) when it is no such file, too large or has no person in it."""
+    """Raises: FileRefused when it is no such file, too large or has no person in it."""
     if len(content) > MAX_BYTES:
-        raise ConfigError(f"{name}: larger than {MAX_BYTES // 1024 // 1024} MiB; split the file")
+        raise FileRefused("size", f"{name}: larger than {MAX_BYTES // 1024 // 1024} MiB; split the file")
     sheet = _sheet(content, name)
     passed_over: Counter[str] = Counter()
     width = max([len(sheet.headings), *(len(row.all) for row in sheet.rows)])
@@ -69,9 +77,9 @@ def read_people(content: bytes, name: str) -> PeopleFile:
         cells = [cell[:_CELL] for cell in (*row.all, *[""] * (width - len(row.all)))]
         rows.append(PersonRow(row.line, cells, _claim(row, sheet, has_split_name)))
     if not rows:
-        raise ConfigError(f"{name}: there is no person below the headings")
+        raise FileRefused("nobody", f"{name}: there is no person below the headings")
     if len(rows) > MAX_ROWS:
-        raise ConfigError(f"{name}: {len(rows)} people; at most {MAX_ROWS} in one file")
+        raise FileRefused("rows", f"{name}: {len(rows)} people; at most {MAX_ROWS} in one file")
     headings = [*sheet.headings, *[""] * (width - len(sheet.headings))]
     return PeopleFile(headings, rows, passed_over)
 
@@ -83,8 +91,9 @@ def _sheet(content: bytes, name: str) -> Sheet:
             return parse_sheet(content, name, COLUMNS, required, ANY_ENCODING)
         except NoHeadings as error:
             first = first or error
-    assert first is not None
-    raise first
+        except ConfigError as error:
+            raise FileRefused("unreadable", str(error)) from None
+    raise FileRefused("headings", str(first))
 
 
 def _is_no_person(row: Row, *, is_first: bool) -> str | None:

@@ -28,13 +28,14 @@ OPEN_JOBS = 3  # of one user at the same time
 class FileChecks:
     """Takes files in and gives results out. One instance per process."""
 
-    def __init__(self, db: Database, jobs: Jobs, clock: Clock) -> None:
+    def __init__(self, db: Database, jobs: Jobs, clock: Clock, *, keep_days: int) -> None:
         self._db = db
+        self.keep_days = keep_days
         self._jobs = jobs
         self._clock = clock
 
     async def begin(self, viewer: Viewer, content: bytes, name: str, lang: Lang) -> Job:
-        """Keeps the file for a worker. Raises: ConfigError for no such file; Refused by role or number."""
+        """Keeps the file for a worker. Raises: FileRefused; Refused by role or number."""
         if not may(viewer.role, "bulk.check"):
             raise Refused("this role does not check files", "forbidden")
         if await self._jobs.open_of(viewer.login, KIND) >= OPEN_JOBS:

@@ -7,12 +7,10 @@ from pathlib import Path
 import pytest
 import xlsxwriter
 
-from gateway.bdtx.sheets import NoHeadings
 from gateway.identity.damage import is_damaged
 from gateway.model.completion import Role
-from gateway.model.errors import ConfigError
 from gateway.stages.file_check import reading
-from gateway.stages.file_check.reading import read_people
+from gateway.stages.file_check.reading import FileRefused, read_people
 
 SAMPLES = Path(__file__).parent / "samples"
 HEAD = ["STT", "Họ và tên", "Ngày sinh", "Mã định danh"]
@@ -112,7 +110,10 @@ def test_what_is_no_person_is_passed_over_and_counted():
     )
     found = read_people(content, "f")
     assert [row.line for row in found.rows] == [3, 6]
-    assert found.passed_over == {"numbering": 1, "total": 1}  # the line of totals says nothing in a known column
+    assert found.passed_over == {
+        "numbering": 1,
+        "total": 1,
+    }  # the line of totals says nothing in a known column
 
 
 def test_a_sample_line_is_passed_over_only_below_the_headings():
@@ -162,24 +163,26 @@ def test_unit_role_and_an_unreadable_date_are_kept():
 
 
 @pytest.mark.parametrize(
-    ("content", "error"),
+    ("content", "fault", "error"),
     [
-        (b"Ho ten\nLe An\n", "identifier"),
-        (b"x", "headings"),
-        (b"", "nothing in it|headings"),
-        (b"Ma dinh danh,Ho ten\n", "no person"),
-        (b"PK\x03\x04 cut", "not a readable workbook"),
+        (b"Ho ten\nLe An\n", "headings", "identifier"),
+        (b"x", "headings", "headings"),
+        (b"", "headings", "headings"),
+        (b"Ma dinh danh,Ho ten\n", "nobody", "no person"),
+        (b"PK\x03\x04 cut", "unreadable", "not a readable workbook"),
+        (b"x" * (reading.MAX_BYTES + 1), "size", "16 MiB"),
     ],
 )
-def test_what_is_no_such_file_is_told(content, error):
+def test_what_is_no_such_file_is_told(content, fault, error):
     """One sentence says what is missing; nothing of the file is repeated."""
-    with pytest.raises(ConfigError, match=error):
+    with pytest.raises(FileRefused, match=error) as refused:
         read_people(content, "f")
+    assert refused.value.fault == fault
 
 
 def test_a_file_without_names_is_refused():
     """An identifier alone proves nothing: the name must stand beside it."""
-    with pytest.raises(NoHeadings, match="full_name"):
+    with pytest.raises(FileRefused, match="full_name"):
         read_people(b"Ma dinh danh\n3312345678\n", "f")
 
 
@@ -187,5 +190,5 @@ def test_the_limit_of_rows_is_told(monkeypatch):
     """One more than allowed is refused as a whole, with both figures."""
     monkeypatch.setattr(reading, "MAX_ROWS", 2)
     lines = "".join(f"331234567{n},Le An\n" for n in range(3))
-    with pytest.raises(ConfigError, match="3 people; at most 2"):
+    with pytest.raises(FileRefused, match="3 people; at most 2"):
         read_people(f"Ma dinh danh,Ho ten\n{lines}".encode(), "f")
