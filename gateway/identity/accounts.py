@@ -199,6 +199,18 @@ class Accounts:
         await tx.run(FORGET, person_id=person_id, **where)
         return int(row.next)
 
+    async def end_link_in(self, tx: Tx, account: Account, version: int, now_ms: int) -> bool:
+        """Ends a link without putting another in its place. Returns: whether it was in force."""
+        ended = await tx.run(
+            "UPDATE accounts SET replaced_at_ms = :now WHERE vendor_id = :vendor_id "
+            "AND account_key = :account_key AND version = :version AND replaced_at_ms IS NULL",
+            now=now_ms,
+            vendor_id=account.vendor_id,
+            account_key=account.key,
+            version=version,
+        )
+        return ended == 1
+
     async def link_of(self, account: Account, version: int) -> Link | None:
         """One version of an account's link, in force or replaced."""
         async with self._db.read() as tx:

@@ -30,17 +30,20 @@ _RUNGS = frozenset({1, 2, 3, 4})
 
 
 def near_miss(claim: Claim, hits: Iterable[Snapshot]) -> Finding | None:
-    """A finding `registry.near_miss` with the masked identifier and the slip, or None.
+    """A finding `registry.near_miss` with the masked identifier, the slip and that person's unit, or None.
 
     `hits`: what the search by name and birth date brought. If more than one person answers, nothing is said.
     """
     reading = read(claim.identifier)
-    people = {hit.sector_id for hit in hits if _is_alike(claim, hit)}
+    people = {hit.sector_id: hit.unit_code for hit in hits if _is_alike(claim, hit)}
     if len(people) != 1:
         return None
-    sector_id = people.pop()
+    sector_id, unit = people.popitem()
     slips = [slip for typed in _typed(reading) if (slip := slip_between(typed, sector_id))]
-    return Finding.neutral("registry.near_miss", masked=mask(sector_id), slip=slips[0].value) if slips else None
+    if not slips:
+        return None
+    where = {"unit": unit} if unit else {}  # it decides who may be told
+    return Finding.neutral("registry.near_miss", masked=mask(sector_id), slip=slips[0].value, **where)
 
 
 def with_near_miss(verdict: Verdict, finding: Finding) -> Verdict:

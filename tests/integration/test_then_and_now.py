@@ -93,4 +93,5 @@ async def test_a_near_miss_is_kept_masked_beside_not_found(lab):
     await lab.until_settled()
     assert await lab.reason("evt-12") == ("held", "registry.not_found")
     findings = orjson.loads((await last_verification(lab, "evt-12")).findings)
-    assert findings[-1] == ["registry.near_miss", "neutral", {"masked": "31••••••12", "slip": "swapped"}]
+    told = {"masked": "31••••••12", "slip": "swapped", "unit": "31000717"}
+    assert findings[-1] == ["registry.near_miss", "neutral", told]

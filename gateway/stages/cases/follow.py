@@ -163,7 +163,7 @@ class FollowCases:
         if not wanted:
             return []
         bodies = await payloads.load(self._db, self._vault, [row.id for row in wanted])
-        verified = {row.person_id for row in wanted if _is_verified(row)}
+        verified = {row.person_id for row in wanted if is_verified(row)}
         files = await self._snapshots.files(verified) if verified else {}
         units = await self._register.current()
         today = local_date(self._clock.now_ms())
@@ -171,7 +171,7 @@ class FollowCases:
         for n, row in enumerate(wanted):
             if n % _YIELD_AT == _YIELD_AT - 1:
                 await asyncio.sleep(0)
-            file = files.get(row.person_id) if _is_verified(row) else None
+            file = files.get(row.person_id) if is_verified(row) else None
             sent = self._opened(row, bodies)
             vendor = await self._vendor(row.vendor_id)
             rows.append(self._row(row, vendor, sent, file.unit_code if file else None, units, today))
@@ -196,8 +196,7 @@ class FollowCases:
         units: Units,
         today: date,
     ) -> CaseRow:
-        claimed = (sent.claim.unit_code or "").strip().upper() if sent else None
-        claimed = claimed if claimed and _UNIT_CODE.fullmatch(claimed) else None
+        claimed = claimed_unit(sent) if sent else None
         bare = CaseRow(
             delivery_id=row.id,
             vendor_id=row.vendor_id,
@@ -232,8 +231,14 @@ def units_of(units: Units, claimed: str | None, registry_unit: str | None, today
     return CaseUnits(claimed, department, registry_unit, is_verified=registry_unit is not None)
 
 
-def _is_verified(row: Any) -> bool:
-    """Whether the person stands: also while TEMIS wants something else, not while it is judged again."""
+def claimed_unit(sent: Completion) -> str | None:
+    """The unit that the vendor claimed; None for what cannot be a code."""
+    code = (sent.claim.unit_code or "").strip().upper()
+    return code if _UNIT_CODE.fullmatch(code) else None
+
+
+def is_verified(row: Any) -> bool:
+    """Whether the person of a row of `deliveries` stands: also while TEMIS refuses, not while judged again."""
     if row.person_id is None:
         return False
     if row.state == State.HELD:

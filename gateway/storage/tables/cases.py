@@ -60,7 +60,9 @@ for _key in ("person_id", "account_key", "name_key", "identifier_key", "certific
         sqlite_where=cases.c[_key].isnot(None),
         postgresql_where=cases.c[_key].isnot(None),
     )
-# Progress by unit and the cases of one course.
+for _key in ("course_key", "module_code"):
+    Index(f"ix_cases_{_key}", cases.c[_key], cases.c.delivery_id)
+# Progress by unit.
 Index("ix_cases_school", cases.c.school_code, cases.c.state, cases.c.delivery_id)
 Index("ix_cases_commune", cases.c.commune_code, cases.c.school_code, cases.c.state)
 Index("ix_cases_department", cases.c.department_code, cases.c.school_code, cases.c.state)
@@ -74,7 +76,8 @@ rulings = Table(
     Column("at_ms", BigInteger, nullable=False),
     Column("actor", Text, nullable=False),
     Column("act", Text, nullable=False),  # choose | reject | reopen
-    Column("person_id", BigInteger),  # of `choose`
+    Column("person_id", BigInteger),  # of `choose`, and the link that it made
+    Column("link_version", Integer),
     Column("note_sealed", LargeBinary, nullable=False),
     Index("ix_rulings_delivery", "delivery_id", "id"),
 )

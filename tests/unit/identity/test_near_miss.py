@@ -28,7 +28,10 @@ def test_one_slip_is_told_masked(identifier, slip):
     """One digit wrong, two neighbours swapped, one missing or one too many, in any form of writing."""
     finding = near_miss(a_claim(identifier=identifier), [a_file()])
     assert finding is not None
-    assert (finding.code, finding.detail) == ("registry.near_miss", {"masked": "31••••••67", "slip": slip})
+    assert (finding.code, finding.detail) == (
+        "registry.near_miss",
+        {"masked": "31••••••67", "slip": slip, "unit": "31000717"},
+    )
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def test_a_near_miss_stands_beside_not_found():
     assert result["findings"][-1] == {
         "code": "registry.near_miss",
         "effect": "neutral",
-        "detail": {"masked": "31••••••67", "slip": "swapped"},
+        "detail": {"masked": "31••••••67", "slip": "swapped", "unit": "31000717"},
     }
 
 

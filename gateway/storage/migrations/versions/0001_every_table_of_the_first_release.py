@@ -85,6 +85,56 @@ def upgrade() -> None:
         batch_op.create_index("ix_audit_object", ["object", "id"], unique=False)
 
     op.create_table(
+        "callback_deliveries",
+        sa.Column(
+            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("callback_id", sa.Integer(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("event", sa.Text(), nullable=False),
+        sa.Column("delivery_id", sa.BigInteger(), nullable=False),
+        sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("due_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("tries", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("first_tried_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("told_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("http_status", sa.Integer(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_callback_deliveries")),
+        sa.UniqueConstraint(
+            "callback_id", "seq", "event", name=op.f("uq_callback_deliveries_callback_id_seq_event")
+        ),
+    )
+    with op.batch_alter_table("callback_deliveries", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_callback_deliveries_due",
+            ["callback_id", "due_at_ms", "id"],
+            unique=False,
+            sqlite_where=sa.text("due_at_ms IS NOT NULL"),
+            postgresql_where=sa.text("due_at_ms IS NOT NULL"),
+        )
+
+    op.create_table(
+        "callbacks",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("vendor_id", sa.Integer(), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("secret_sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("events", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("failing_since_ms", sa.BigInteger(), nullable=True),
+        sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("changed_at_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_callbacks")),
+    )
+    with op.batch_alter_table("callbacks", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_callbacks_vendor_id"), ["vendor_id"], unique=False)
+
+    op.create_table(
         "cases",
         sa.Column(
             "delivery_id",
@@ -127,6 +177,7 @@ def upgrade() -> None:
             postgresql_where=sa.text("certificate_key IS NOT NULL"),
         )
         batch_op.create_index("ix_cases_commune", ["commune_code", "school_code", "state"], unique=False)
+        batch_op.create_index("ix_cases_course_key", ["course_key", "delivery_id"], unique=False)
         batch_op.create_index("ix_cases_department", ["department_code", "school_code", "state"], unique=False)
         batch_op.create_index(
             "ix_cases_identifier_key",
@@ -135,6 +186,7 @@ def upgrade() -> None:
             sqlite_where=sa.text("identifier_key IS NOT NULL"),
             postgresql_where=sa.text("identifier_key IS NOT NULL"),
         )
+        batch_op.create_index("ix_cases_module_code", ["module_code", "delivery_id"], unique=False)
         batch_op.create_index(
             "ix_cases_name_key",
             ["name_key", "delivery_id"],
@@ -425,6 +477,7 @@ def upgrade() -> None:
         sa.Column("waiting_most", sa.Integer(), nullable=False),
         sa.Column("waiting_at_end", sa.Integer(), nullable=True),
         sa.Column("last_id", sa.BigInteger(), nullable=True),
+        sa.Column("from_attempt_id", sa.BigInteger(), nullable=True),
         sa.Column("delivered", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("difference", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_incidents")),
@@ -630,6 +683,7 @@ def upgrade() -> None:
         sa.Column("actor", sa.Text(), nullable=False),
         sa.Column("act", sa.Text(), nullable=False),
         sa.Column("person_id", sa.BigInteger(), nullable=True),
+        sa.Column("link_version", sa.Integer(), nullable=True),
         sa.Column("note_sealed", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_rulings")),
     )
