@@ -25,11 +25,13 @@ from gateway.model.clock import Clock, SystemClock
 from gateway.observe.metrics import Metrics
 from gateway.outbound.breaker import Breaker, BreakerLimits
 from gateway.outbound.gate import Gate
+from gateway.outbound.hook import Hook
 from gateway.outbound.http import Caller
 from gateway.outbound.limiter import Limiter
 from gateway.outbound.tls import TlsOptions
 from gateway.outbound.token import TokenSource
 from gateway.queue.accept import Acceptor
+from gateway.queue.alerts import Severity
 from gateway.queue.job_worker import JobWork, JobWorker
 from gateway.queue.jobs import Jobs
 from gateway.queue.vendors import Vendors
@@ -38,8 +40,10 @@ from gateway.security.blind import BlindIndex
 from gateway.security.keys import KeyRing
 from gateway.security.vault import Vault
 from gateway.settings import Destination, Settings
+from gateway.stages.alerting import Alerting
 from gateway.stages.cases.follow import FollowCases
 from gateway.stages.cases.reparent import ReparentCases
+from gateway.stages.cause_watch import CauseWatch
 from gateway.stages.changes import Changes
 from gateway.stages.checking import Checking
 from gateway.stages.deliver import Deliver
@@ -52,6 +56,7 @@ from gateway.stages.gated_registry import GatedRegistry
 from gateway.stages.gated_temis import GatedTemis
 from gateway.stages.guesses import Guesses
 from gateway.stages.identities import Identities
+from gateway.stages.incidents import Incidents
 from gateway.stages.judging import Judging
 from gateway.stages.links import Links
 from gateway.stages.near_misses import NearMisses
@@ -298,7 +303,7 @@ async def open_pipeline(gateway: Gateway, *, limits: BreakerLimits | None = None
         works: list[JobWork] = [FileCheckWork(g.jobs, g.clock, authority.file_judge, g.owners)]
         tidy = Tidy(g.jobs, g.clock, keep_days=s.files_keep_days)
         always: list[Duty] = [sweep, tidy, publishing, reconciling, *_case_duties(g)]
-        watching = _watch_duties(g)
+        watching = _watch_duties(g, stack)
         holder = _holder()
         polls = [feed] if s.registry.changes_poll_s else []
         duties = Duties(g.db, g.clock, holder, [*always, *watching, *polls])
@@ -339,9 +344,19 @@ def _case_duties(g: Gateway) -> list[Duty]:
     return [follow, ReparentCases(g.db, g.clock, g.units, ttl_ms=TTL_MS)]
 
 
-def _watch_duties(g: Gateway) -> list[Duty]:
+def _watch_duties(g: Gateway, stack: AsyncExitStack) -> list[Duty]:
     """What operators rely on: pauses that hold, causes, incidents, alerts."""
-    return [Parking(g.db)]
+    alerts = g.settings.alerts
+    hook = None
+    if alerts.webhook_url is not None:
+        hook = Hook(alerts.webhook_url, alerts.webhook_secret.get_secret_value())
+        stack.push_async_callback(hook.aclose)
+    return [
+        Parking(g.db),
+        CauseWatch(g.db, g.clock, g.metrics, ttl_ms=TTL_MS),
+        Incidents(g.db, g.clock, ttl_ms=TTL_MS),
+        Alerting(g.db, g.clock, g.metrics, hook, Severity(alerts.least)),
+    ]
 
 
 def _holder() -> str:

@@ -39,6 +39,7 @@ class Metrics:
             "last_accepted_timestamp_seconds", "When a vendor's item was last accepted, Unix time", "vendor"
         )
         self.verdicts = self._counter("verdicts", "Verdicts; reason `verified` or the holding code", "reason")
+        self.alerts = self._counter("alerts", "Alerts raised (leader only)", "kind", "severity")
         self.lookups = self._counter("lookups", "People looked up, by live, cached or coalesced", "source")
         self.enumeration = self._counter(
             "enumeration_alarms", "Accounts that tried many identifiers nobody has, an alarm each day", "vendor"

@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 from gateway.model.clock import MINUTE_MS
 from gateway.queue.causes import CauseState, fingerprint
-from gateway.storage.engine import Tx
+from gateway.storage.engine import Database, Tx
 from gateway.storage.rows import Cell
 
 QUIET_MS = MINUTE_MS  # a cause without a waiting delivery for that long has ended
+COUNT_EVERY_MS = MINUTE_MS
 
 # Both tables have `seen`, so the inserted one is told by its name.
 UPSERT = """
@@ -36,10 +37,25 @@ INSERT INTO delivery_causes (delivery_id, cause_id, since_ms) SELECT x.id, x.cau
 ON CONFLICT (delivery_id) DO UPDATE SET cause_id = excluded.cause_id, since_ms = excluded.since_ms"""
 UNLINK = "DELETE FROM delivery_causes WHERE delivery_id IN (SELECT x.id FROM {x})"
 COUNT = "UPDATE causes SET waiting = causes.waiting + x.n FROM {x} WHERE causes.id = x.id"
+QUIET = """
+SELECT 1 FROM causes
+WHERE state IN ('open', 'acknowledged') AND waiting = 0 AND last_seen_ms <= :before LIMIT 1"""
 END = """
 UPDATE causes SET state = 'resolved', ended_at_ms = :now, acted_by = NULL, acted_at_ms = NULL
 WHERE state IN ('open', 'acknowledged') AND waiting = 0 AND last_seen_ms <= :before
 RETURNING id, stage, code, owner, seen, opened_at_ms"""
+
+STALE = """
+SELECT id FROM causes WHERE state IN ('open', 'acknowledged')
+AND (counted_at_ms IS NULL OR counted_at_ms <= :before AND counted_at_ms <= last_seen_ms
+     OR counted_at_ms <= :at_last)
+ORDER BY id LIMIT :limit"""
+AFFECTED = """
+SELECT COUNT(DISTINCT c.account_key) AS people, COUNT(DISTINCT c.school_code) AS units
+FROM (SELECT delivery_id FROM delivery_causes WHERE cause_id = :id ORDER BY delivery_id DESC LIMIT 20000) l
+JOIN cases c ON c.delivery_id = l.delivery_id"""
+COUNTED = """
+UPDATE causes SET people = x.people, units = x.units, counted_at_ms = :now FROM {x} WHERE causes.id = x.id"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +120,32 @@ async def end_quiet(tx: Tx, now_ms: int) -> list[Ended]:
     """Resolves causes that no delivery has waited for since a minute. Returns: them."""
     rows = await tx.rows(END, now=now_ms, before=now_ms - QUIET_MS)
     return sorted(Ended(r.id, r.stage, r.code, r.owner, r.seen, r.opened_at_ms) for r in rows)
+
+
+async def any_quiet(tx: Tx, now_ms: int) -> bool:
+    """Whether `end_quiet` has anything to do; reading is cheaper than a write transaction for nothing."""
+    return bool(await tx.rows(QUIET, before=now_ms - QUIET_MS))
+
+
+async def count_affected(db: Database, now_ms: int, *, limit: int = 20) -> int:
+    """Counts people and units behind causes, a minute after a change and again after ten.
+
+    Returns: how many causes were counted.
+
+    Of more than 20 000 waiting deliveries the newest are looked at: the counts are then "at least".
+    """
+    async with db.read() as tx:
+        before, at_last = now_ms - COUNT_EVERY_MS, now_ms - 10 * COUNT_EVERY_MS
+        stale = await tx.rows(STALE, before=before, at_last=at_last, limit=limit)
+        told = [(row.id, *(await tx.rows(AFFECTED, id=row.id))[0]) for row in stale]
+    if told:
+
+        async def in_tx(tx: Tx) -> None:
+            x = tx.json_rows(("id", "int"), ("people", "int"), ("units", "int"))
+            await tx.run(COUNTED.format(x=x), rows=tx.pack(sorted(map(tuple, told))), now=now_ms)
+
+        await db.write(in_tx)
+    return len(told)
 
 
 async def _known(tx: Tx, by_print: dict[bytes, list[Failure]]) -> dict[bytes, str]:

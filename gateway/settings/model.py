@@ -51,6 +51,9 @@ class Destination(Frozen):
     probe_s: float = Field(
         30, ge=0.1, le=3_600, description="While the destination is down: time between two tries."
     )
+    contact: str = Field(
+        "", max_length=200, description="Whom people may ask about it; empty keeps the contact that is known."
+    )
 
 
 class Temis(Destination):
@@ -79,6 +82,20 @@ class Registry(Destination):
     webhook_secret: WebhookSecret = Field(
         SecretStr(""),
         description="Signs the changes that the sector database sends by itself; empty takes none.",
+    )
+
+
+class Alerts(Frozen):
+    """Where alerts are posted, beside the log, the metrics and the table."""
+
+    webhook_url: Address | None = Field(
+        None, description="Address that each alert is posted to; by default none (contracts/alerts/README.md)."
+    )
+    webhook_secret: WebhookSecret = Field(
+        SecretStr(""), description="Signs posted alerts by Standard Webhooks; empty sends them unsigned."
+    )
+    least: Literal["info", "warning", "critical"] = Field(
+        "warning", description="Least severe alerts that are posted."
     )
 
 
@@ -131,6 +148,7 @@ class Settings(Frozen):
     )
     temis: Temis = Temis()
     registry: Registry = Registry()
+    alerts: Alerts = Alerts()
     claim_rows: int = Field(500, ge=1, le=1_000, description="Deliveries that a worker leases at once.")
     lease_ms: int = Field(
         60_000,

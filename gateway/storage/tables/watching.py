@@ -80,6 +80,7 @@ incidents = Table(
     Column("waiting_most", Integer, nullable=False),
     Column("waiting_at_end", Integer),
     Column("last_id", BigInteger),  # the newest delivery when it ended: who came later did not wait
+    Column("from_attempt_id", BigInteger),  # attempts from here on are the recovery's
     Column("delivered", Integer, nullable=False, server_default=text("0")),  # from the end until settled
     Column("difference", Integer),  # of the balance when settled; 0: it closes
     Index("ix_incidents_destination", "destination", "id"),
