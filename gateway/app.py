@@ -26,6 +26,8 @@ from gateway.observe.metrics import Metrics
 from gateway.outbound.breaker import Breaker, BreakerLimits
 from gateway.outbound.gate import Gate
 from gateway.outbound.hook import Hook
+from gateway.outbound.guard import Guard
+from gateway.outbound.guarded import Poster
 from gateway.outbound.http import Caller
 from gateway.outbound.limiter import Limiter
 from gateway.outbound.tls import TlsOptions
@@ -44,6 +46,8 @@ from gateway.stages.alerting import Alerting
 from gateway.stages.cases.follow import FollowCases
 from gateway.stages.cases.reparent import ReparentCases
 from gateway.stages.cause_watch import CauseWatch
+from gateway.stages.callback_acts import CallbackActs
+from gateway.stages.calling import Calling
 from gateway.stages.changes import Changes
 from gateway.stages.checking import Checking
 from gateway.stages.deliver import Deliver
@@ -105,6 +109,8 @@ class Gateway:
     guesses: Guesses
     wake: Wake
     links: Links
+    poster: Poster
+    callbacks: CallbackActs
     identities: Identities
     changes: Changes
     jobs: Jobs
@@ -152,6 +158,7 @@ async def open_gateway(settings: Settings, *, clock: Clock | None = None) -> Asy
     vault = Vault(keyring)
     blind = BlindIndex(keyring)
     db = open_database(settings.database)
+    poster = Poster(Guard.parse(settings.callback_allow))
     try:
         await check_schema(db)
         await ensure_data_keys(db, vault, clock)
@@ -192,6 +199,8 @@ async def open_gateway(settings: Settings, *, clock: Clock | None = None) -> Asy
             guesses=Guesses(clock, metrics),
             wake=Wake(db, clock, blind),
             links=Links(db, clock, blind, accounts),
+            poster=poster,
+            callbacks=CallbackActs(db, clock, vault, poster),
             identities=Identities(db, clock, vault),
             changes=Changes(db, clock, blind, snapshots),
             jobs=jobs,
@@ -210,6 +219,7 @@ async def open_gateway(settings: Settings, *, clock: Clock | None = None) -> Asy
         )
         await acceptor.drain()
     finally:
+        await poster.aclose()
         await db.close()
 
 
@@ -297,12 +307,13 @@ async def open_pipeline(gateway: Gateway, *, limits: BreakerLimits | None = None
         )
         sweep = Sweep(g.db, g.clock)
         publishing = Publishing(g.db, g.clock, ttl_ms=TTL_MS)
+        calling = Calling(g.db, g.clock, g.vault, g.poster, jitter=jitter, ttl_ms=TTL_MS)
         reconcile = _reconcile(g, temis, temis_gate)
         reconciling = Reconciling(g.db, g.clock, reconcile, interval_ms=s.temis.reconcile_every_s * 1000)
         # One of each kind of job.
         works: list[JobWork] = [FileCheckWork(g.jobs, g.clock, authority.file_judge, g.owners)]
         tidy = Tidy(g.jobs, g.clock, keep_days=s.files_keep_days)
-        always: list[Duty] = [sweep, tidy, publishing, reconciling, *_case_duties(g)]
+        always: list[Duty] = [sweep, tidy, publishing, calling, reconciling, *_case_duties(g)]
         watching = _watch_duties(g, stack)
         holder = _holder()
         polls = [feed] if s.registry.changes_poll_s else []

@@ -12,6 +12,7 @@ from gateway.observe.metrics import Metrics
 from gateway.outbound.gate import Gate
 from gateway.queue.vendors import Vendors
 from gateway.security.tokens import Tokens
+from gateway.stages.callback_acts import CallbackActs
 from gateway.stages.changes import Changes
 from gateway.stages.checking import Checking
 from gateway.stages.identities import Identities
@@ -80,6 +81,7 @@ class Context:
     changes: Changes | None = None
     identities: Identities | None = None
     links: Links | None = None
+    callbacks: CallbackActs | None = None
     checking: Checking | None = None  # none where the sector database's address is not set
     registry_secret: str = ""  # signs what the sector database sends; empty: nothing is taken from it
 

@@ -8,7 +8,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from gateway.api.problems import TOKEN_CODES, Refusal
+from gateway.api.problems import STATUS, TOKEN_CODES, Refusal
 from gateway.model.clock import http_date
 from gateway.model.errors import (
     KeyMissing,
@@ -37,7 +37,7 @@ def refusal_of(error: Exception, *, now_ms: int, max_items: int) -> Refusal:
         case NotFound():
             return Refusal("not_found")
         case Refused():
-            return Refusal("refused")
+            return Refusal(error.code if error.code in STATUS else "refused")
         case Overloaded():
             return Refusal("overloaded", headers={"Retry-After": str(error.retry_after_s)})
         case StorageBusy():

@@ -190,6 +190,84 @@ class MovePage(Answer):
     more: bool
 
 
+CallbackEvent = Literal[
+    "completion.delivered",
+    "completion.held",
+    "completion.refused",
+    "completion.superseded",
+    "identity.verified",
+    "identity.failed",
+]
+
+
+class CallbackWanted(Answer):
+    """The body that registers a callback."""
+
+    url: str = Field(max_length=2_000, description="https, a public host, no user and no fragment.")
+    events: list[CallbackEvent] = Field(min_length=1, max_length=12)
+
+
+class CallbackAct(Answer):
+    """The body that changes a callback; it names the callback of the address."""
+
+    callback_id: str
+    act: Literal["prove", "pause", "resume", "remove"]
+
+
+class CallbackAdded(Answer):
+    """A new callback. The secret is not shown again."""
+
+    callback_id: str
+    state: Literal["unproved"]
+    secret: str = Field(description="whsec_ and base64: what our messages are signed with.")
+
+
+class CallbackChanged(Answer):
+    """The state that an act has led to."""
+
+    callback_id: str
+    state: Literal["unproved", "active", "paused", "disabled", "removed"]
+
+
+class CallbackTold(Answer):
+    """One callback."""
+
+    callback_id: str
+    url: str
+    events: list[CallbackEvent]
+    state: Literal["unproved", "active", "paused", "disabled"]
+    reason: Literal["vendor", "failing", "gone"] | None = Field(
+        None, description="Of a stop: the vendor's own, every message failing to its end, or a 410."
+    )
+
+
+class CallbackMessage(Answer):
+    """One message to one callback, and what became of it."""
+
+    seq: str
+    event: CallbackEvent
+    delivery_id: str
+    at: str = Field(description="When the completion changed.")
+    status: Literal["waiting", "told", "given_up"]
+    tries: int
+    told_at: str | None = None
+    next_try_at: str | None = None
+    http_status: int | None = Field(None, description="What the receiver answered last.")
+    error: str | None = Field(None, examples=["callback.status", "upstream.unanswered"])
+
+
+class Callbacks(Answer):
+    """All callbacks of a vendor."""
+
+    callbacks: list[CallbackTold]
+
+
+class CallbackInDetail(CallbackTold):
+    """A callback with its messages."""
+
+    messages: list[CallbackMessage]
+
+
 class ChangesTaken(Answer):
     """The answer to changes of the sector database: they are stored."""
 

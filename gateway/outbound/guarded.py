@@ -66,14 +66,10 @@ class Poster:
     def __init__(
         self, guard: Guard, *, timeout_s: float = 15.0, resolver: AbstractResolver | None = None
     ) -> None:
-        self.guard = guard
+        self._guard = guard
         self._timeout_s = timeout_s
-        self._client = open_client(
-            tls=None,
-            proxy=None,
-            timeout_s=timeout_s,
-            transport=_Transport(GuardedResolver(guard, resolver)),
-        )
+        self._resolver = resolver
+        self._client: httpx.AsyncClient | None = None  # made when first needed: most commands call nobody
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """One POST of JSON; whatever is answered is a Reply, also a redirect.
@@ -81,13 +77,14 @@ class Poster:
         Raises: Refused `callback.url_refused` for the URL itself; NotSent (also where the name leads to an
         address that may not be called), Unanswered, Garbled.
         """
-        self.guard.check_url(url)
-        request = self._client.build_request(
+        self._guard.check_url(url)
+        client = self._opened()
+        request = client.build_request(
             "POST", httpx.URL(url), content=body, headers={"content-type": "application/json", **headers}
         )
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await exchange(self._client, request, limit_bytes=ANSWER_BYTES)
+                return await exchange(client, request, limit_bytes=ANSWER_BYTES)
         except TimeoutError:
             raise Unanswered(f"no answer within {self._timeout_s:g} s") from None
         except UpstreamError as error:
@@ -97,8 +94,19 @@ class Poster:
                 raise NotSent("the name leads to an address that may not be called") from error
             raise
 
+    def check(self, url: str) -> None:
+        """Raises: Refused `callback.url_refused` for a URL that is not to be called, before it is resolved."""
+        self._guard.check_url(url)
+
     async def aclose(self) -> None:
-        await self._client.aclose()
+        if self._client is not None:
+            await self._client.aclose()
+
+    def _opened(self) -> httpx.AsyncClient:
+        if self._client is None:
+            transport = _Transport(GuardedResolver(self._guard, self._resolver))
+            self._client = open_client(tls=None, proxy=None, timeout_s=self._timeout_s, transport=transport)
+        return self._client
 
 
 def is_refused(error: BaseException) -> bool:

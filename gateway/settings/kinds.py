@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, FilePath, SecretStr
 
+from gateway.outbound.guard import Guard
 from gateway.security.signatures import secret_key
 
 
@@ -53,7 +54,13 @@ def webhook_secret(value: SecretStr) -> SecretStr:
     return value
 
 
+def hosts_and_networks(value: str) -> str:
+    Guard.parse(value)  # ValueError, which quotes nothing
+    return value
+
+
 Address = Annotated[str, AfterValidator(http_address), Kind("address")]
+Hosts = Annotated[str, AfterValidator(hosts_and_networks), Kind("hosts")]
 ProxyAddress = Annotated[SecretStr, AfterValidator(proxy_address), Kind("proxy")]
 DatabaseAddress = Annotated[SecretStr, AfterValidator(database_address), Kind("database")]
 Secret = Annotated[SecretStr, Kind("secret")]

@@ -16,6 +16,7 @@ from gateway.settings.kinds import (
     DatabaseAddress,
     ExistingFile,
     Folder,
+    Hosts,
     ProxyAddress,
     Secret,
     WebhookSecret,
@@ -137,6 +138,10 @@ class Settings(Frozen):
         1_048_576, ge=1_024, le=67_108_864, description="Largest request body; a larger one is answered 413."
     )
     max_batch_items: int = Field(500, ge=1, le=5_000, description="Most completions in one request.")
+    callback_allow: Hosts = Field(
+        "",
+        description="Hosts and networks inside to which callbacks may go all the same, also without TLS.",
+    )
     accept_queue_max_age_ms: int = Field(
         2_000,
         ge=10,

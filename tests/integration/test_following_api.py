@@ -8,7 +8,7 @@ from gateway.model.clock import DAY_MS
 from gateway.model.reasons import REASONS
 from gateway.queue.moves import newest_mark, publish
 from gateway.queue.vendors import add_vendor
-from gateway.storage.leases import acquire
+from gateway.storage.leases import acquire, release
 from tests.listening import Desk, an_item, open_desk
 
 BASE = "/v1/vendors/viettel"
@@ -58,7 +58,7 @@ async def publish_moves(desk: Desk) -> int:
     assert lease is not None
     for _ in range(3):
         mark = await publish(desk.gateway.db, lease, desk.clock.now_ms(), 30_000)
-    desk.clock.advance(s=60)  # the lease ends, so that the next turn may acquire it
+    await release(desk.gateway.db, lease)
     return mark
 
 

@@ -77,6 +77,7 @@ def context_of(
         changes=gateway.changes,
         identities=gateway.identities,
         links=gateway.links,
+        callbacks=gateway.callbacks,
         checking=authority.checking if authority is not None else None,
         registry_secret=settings.registry.webhook_secret.get_secret_value(),
     )

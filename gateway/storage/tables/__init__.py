@@ -4,6 +4,7 @@ What is filtered on is a column; personal values are sealed blobs or blind index
 `deliveries` is narrow, never partitioned and never deleted from; blobs live beside it in `payloads`.
 """
 
+from gateway.storage.tables.callbacks import callback_deliveries, callbacks
 from gateway.storage.tables.cases import cases, rulings
 from gateway.storage.tables.identities import (
     accounts,
@@ -47,6 +48,8 @@ __all__ = [
     "alerts",
     "attempts",
     "audit",
+    "callback_deliveries",
+    "callbacks",
     "cases",
     "causes",
     "claimants",
