@@ -17,6 +17,7 @@ from gateway.bdtx.unit_store import UnitRegister
 from gateway.connectors import discover as discover_connectors
 from gateway.identity.accounts import Accounts
 from gateway.identity.people import Bounds, People
+from gateway.identity.policy import DEFAULT as DEFAULT_POLICY
 from gateway.identity.policy import Policy
 from gateway.identity.policy import load as load_policy
 from gateway.identity.registry import RegistryClient
@@ -48,6 +49,7 @@ from gateway.stages.cases.reparent import ReparentCases
 from gateway.stages.cause_watch import CauseWatch
 from gateway.stages.callback_acts import CallbackActs
 from gateway.stages.calling import Calling
+from gateway.stages.changed_rules import ChangedRules
 from gateway.stages.changes import Changes
 from gateway.stages.checking import Checking
 from gateway.stages.deliver import Deliver
@@ -195,7 +197,7 @@ async def open_gateway(settings: Settings, *, clock: Clock | None = None) -> Asy
             owners=Owners(units, clock),
             snapshots=snapshots,
             accounts=accounts,
-            policy=load_policy(),
+            policy=load_policy(settings.policy_file or DEFAULT_POLICY),
             guesses=Guesses(clock, metrics),
             wake=Wake(db, clock, blind),
             links=Links(db, clock, blind, accounts),
@@ -306,6 +308,7 @@ async def open_pipeline(gateway: Gateway, *, limits: BreakerLimits | None = None
             ttl_ms=TTL_MS,
         )
         sweep = Sweep(g.db, g.clock)
+        changed_rules = ChangedRules(g.db, g.clock, g.policy, ttl_ms=TTL_MS)
         publishing = Publishing(g.db, g.clock, ttl_ms=TTL_MS)
         calling = Calling(g.db, g.clock, g.vault, g.poster, jitter=jitter, ttl_ms=TTL_MS)
         reconcile = _reconcile(g, temis, temis_gate)
@@ -313,7 +316,7 @@ async def open_pipeline(gateway: Gateway, *, limits: BreakerLimits | None = None
         # One of each kind of job.
         works: list[JobWork] = [FileCheckWork(g.jobs, g.clock, authority.file_judge, g.owners)]
         tidy = Tidy(g.jobs, g.clock, keep_days=s.files_keep_days)
-        always: list[Duty] = [sweep, tidy, publishing, calling, reconciling, *_case_duties(g)]
+        always: list[Duty] = [sweep, changed_rules, tidy, publishing, calling, reconciling, *_case_duties(g)]
         watching = _watch_duties(g, stack)
         holder = _holder()
         polls = [feed] if s.registry.changes_poll_s else []

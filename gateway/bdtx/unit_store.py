@@ -16,11 +16,13 @@ READ_EDGES = "SELECT source_code, target_code, change, on_day FROM unit_edges OR
 VERSION = "SELECT value, at_ms FROM cursors WHERE name = 'units'"
 RAISE_VERSION = """
 INSERT INTO cursors (name, value, at_ms) VALUES ('units', '1', :now)
-ON CONFLICT (name) DO UPDATE SET value = CAST(CAST(cursors.value AS bigint) + 1 AS text), at_ms = :now"""
-CHANGED_UNITS = "SELECT DISTINCT code FROM units WHERE changed_at_ms >= :since"
+ON CONFLICT (name) DO UPDATE SET value = CAST(CAST(cursors.value AS bigint) + 1 AS text),
+  at_ms = CASE WHEN excluded.at_ms > cursors.at_ms THEN excluded.at_ms ELSE cursors.at_ms + 1 END
+RETURNING at_ms"""
+CHANGED_UNITS = "SELECT DISTINCT code FROM units WHERE changed_at_ms > :since"
 CHANGED_EDGES = """
-SELECT source_code AS code FROM unit_edges WHERE changed_at_ms >= :since
-UNION SELECT target_code FROM unit_edges WHERE changed_at_ms >= :since"""
+SELECT source_code AS code FROM unit_edges WHERE changed_at_ms > :since
+UNION SELECT target_code FROM unit_edges WHERE changed_at_ms > :since"""
 WRITE = """
 INSERT INTO units (code, valid_from, valid_to, name, level, parent_code, teaches, contact, changed_at_ms)
 SELECT x.code, x.valid_from, x.valid_to, x.name, x.level, x.parent_code, x.teaches, x.contact,
@@ -61,7 +63,7 @@ class UnitRegister:
         now = self._clock.now_ms()
         is_old = self._looked_at_ms is None or now - self._looked_at_ms >= _REREAD_MS
         if is_old or (as_of_wake is not None and as_of_wake != self._as_of_wake):
-            version = await units_version(self._db)
+            version, _ = await units_version(self._db)
             if version != self._version:  # read before the units: what comes in between is read next time
                 self._units = await load_units(self._db)
                 self._version = version
@@ -69,15 +71,15 @@ class UnitRegister:
         return self._units
 
 
-async def units_version(db: Database) -> str:
-    """Differs after every transaction that wrote units; empty before the first."""
+async def units_version(db: Database) -> tuple[str, int]:
+    """What every transaction that writes units changes, and when the last one was; empty before the first."""
     async with db.read() as tx:
         found = await tx.rows(VERSION)
-    return str(found[0].value) if found else ""
+    return (found[0].value, int(found[0].at_ms)) if found else ("", 0)
 
 
 async def codes_changed(db: Database, since_ms: int) -> frozenset[str]:
-    """Codes of the units, and of what they became, that were written since."""
+    """Codes of units, and of what they became, written after `since_ms`: a time that `units_version` told."""
     async with db.read() as tx:
         rows = [*await tx.rows(CHANGED_UNITS, since=since_ms), *await tx.rows(CHANGED_EDGES, since=since_ms)]
     return frozenset(row.code for row in rows)
@@ -146,14 +148,20 @@ async def save(db: Database, clock: Clock, plan: Plan, *, actor: str, file: str,
 
 async def _write(tx: Tx, units: list[Unit], now: int) -> None:
     if units:
-        await tx.run(WRITE.format(x=tx.json_rows(*_COLUMNS)), rows=tx.pack([_row(u) for u in units]), now=now)
-        await tx.run(RAISE_VERSION, now=now)
+        rows = tx.pack([_row(unit) for unit in units])
+        await tx.run(WRITE.format(x=tx.json_rows(*_COLUMNS)), rows=rows, now=await _raised(tx, now))
 
 
 async def _join(tx: Tx, edges: list[Edge], now: int) -> None:
     rows = [(edge.source, edge.target, edge.change.value, _number(edge.on)) for edge in edges]
-    await tx.run(WRITE_EDGES.format(x=tx.json_rows(*_EDGE_COLUMNS)), rows=tx.pack(rows), now=now)
-    await tx.run(RAISE_VERSION, now=now)
+    sql = WRITE_EDGES.format(x=tx.json_rows(*_EDGE_COLUMNS))
+    await tx.run(sql, rows=tx.pack(rows), now=await _raised(tx, now))
+
+
+async def _raised(tx: Tx, now: int) -> int:
+    """A new version. Returns: the time to write; the row is locked, so it is later than any written before."""
+    [row] = await tx.rows(RAISE_VERSION, now=now)
+    return int(row.at_ms)
 
 
 _COLUMNS: tuple[tuple[str, Kind], ...] = (

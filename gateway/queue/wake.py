@@ -4,7 +4,8 @@ No wake is lost: each is numbered in `wakes`, and a hold is written only after l
 the ones its stage had seen (queue/record.py). On PostgreSQL an advisory lock orders the two.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from gateway.model.clock import Clock
 from gateway.model.outcomes import Wait
@@ -19,6 +20,15 @@ DUE = """
 UPDATE deliveries SET due_at_ms = :now, fence = fence + 1{lane}
 WHERE state = 'held' AND id IN (SELECT w.delivery_id FROM {x} JOIN waits w ON w.kind = x.kind AND w.key = x.key)
 RETURNING id"""
+PAGE = 1_000  # keys or holds in one transaction: a hundred thousand would stop everybody else
+PAGE_OF = """
+SELECT delivery_id FROM waits WHERE kind = :kind AND key = :key AND delivery_id > :last
+ORDER BY delivery_id LIMIT :limit"""
+DUE_PAGE = """
+UPDATE deliveries SET due_at_ms = :now, fence = fence + 1 FROM {x}
+WHERE deliveries.id = x.id AND state = 'held'"""
+
+Before = Callable[[Tx], Awaitable[None]]
 
 
 async def lock_against_wakes(tx: Tx, *, exclusive: bool) -> None:
@@ -52,3 +62,48 @@ async def wake_in(tx: Tx, keys: Sequence[Wait], now: int, *, cause: str, interac
     await tx.run(LOG.format(x=x), rows=rows, cause=cause, now=now)
     lane = f", lane = {INTERACTIVE}" if interactive else ""
     return len(await tx.rows(DUE.format(x=x, lane=lane), rows=rows, now=now))
+
+
+async def wake_pages(
+    db: Database, clock: Clock, keys: Sequence[Wait], *, cause: str, before: Before | None = None
+) -> int:
+    """`wake` for what a great many may wait for: logged first, then the holds, a page a transaction.
+
+    What is held while the pages turn was judged after the log, or sees it there and is due at once. `before`
+    runs first in every transaction. Returns: how many were made due; one that waits for two of the keys counts
+    twice.
+    """
+    pairs = sorted({(wait.kind, wait.key) for wait in keys})
+    for start in range(0, len(pairs), PAGE):
+        rows = pairs[start : start + PAGE]
+        await db.write(partial(_log_page, rows=rows, now=clock.now_ms(), cause=cause, before=before))
+    woken = 0
+    for kind, key in pairs:
+        last = 0
+        while ids := await _page_of(db, kind, key, last):
+            woken += await db.write(partial(_due_page, ids=ids, now=clock.now_ms(), before=before))
+            last = ids[-1]
+    return woken
+
+
+async def _log_page(
+    tx: Tx, *, rows: Sequence[tuple[str, str]], now: int, cause: str, before: Before | None
+) -> None:
+    if before is not None:
+        await before(tx)
+    await lock_against_wakes(tx, exclusive=True)
+    x = tx.json_rows(("kind", "text"), ("key", "text"))
+    await tx.run(LOG.format(x=x), rows=tx.pack(rows), cause=cause, now=now)
+
+
+async def _page_of(db: Database, kind: str, key: str, last: int) -> list[int]:
+    async with db.read() as tx:
+        found = await tx.rows(PAGE_OF, kind=kind, key=key, last=last, limit=PAGE)
+    return [row.delivery_id for row in found]
+
+
+async def _due_page(tx: Tx, *, ids: Sequence[int], now: int, before: Before | None) -> int:
+    if before is not None:
+        await before(tx)
+    x = tx.json_rows(("id", "int"))
+    return await tx.run(DUE_PAGE.format(x=x), rows=tx.pack([(id_,) for id_ in ids]), now=now)

@@ -168,6 +168,9 @@ class Settings(Frozen):
     deliver_concurrency: int = Field(
         4, ge=1, le=64, description="Batches that one process delivers at the same time."
     )
+    policy_file: ExistingFile | None = Field(
+        None, description="Identity policy (TOML) used instead of the one that comes with the gateway."
+    )
     snapshot_max_age_s: int = Field(
         900, ge=0, le=86_400, description="Age up to which an answer of the sector database is used again."
     )

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.model.states import State
-from gateway.queue import accept, claim, following, moves, record, records, sweep
+from gateway.queue import accept, claim, following, moves, record, records, sweep, wake
 from gateway.queue.lanes import SUSPECT
 from gateway.storage.engine import Database
 from tests.builders import NOON, an_arrival
@@ -148,3 +148,17 @@ async def test_the_change_feed_walks_a_bounded_range_of_attempts(full):
     assert "SCAN" not in found
     assert "Seq Scan" not in found
     assert "pk_attempts" in found or found.count("INTEGER PRIMARY KEY") == 2
+
+
+async def test_a_crowd_of_holds_is_paged_by_its_key(full):
+    """A changed policy wakes a hundred thousand holds a page at a time, each page straight from the index."""
+    await full.write(
+        lambda tx: tx.run("INSERT INTO waits (delivery_id, kind, key) SELECT id, 'policy', 'a' FROM deliveries")
+    )
+    async with full.engine.connect() as connection:
+        await connection.exec_driver_sql("ANALYZE")
+        await connection.commit()
+    found = await plan(full, wake.PAGE_OF, kind="policy", key="a", last=10_000, limit=1_000)
+    assert "ix_waits_kind_key" in found or "pk_waits" in found
+    assert "Seq Scan" not in found
+    assert "TEMP B-TREE" not in found
