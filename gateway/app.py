@@ -41,6 +41,7 @@ from gateway.queue.vendors import Vendors
 from gateway.queue.worker import Worker
 from gateway.security.blind import BlindIndex
 from gateway.security.keys import KeyRing
+from gateway.security.tokens import Tokens
 from gateway.security.vault import Vault
 from gateway.settings import Destination, Settings
 from gateway.stages.alerting import Alerting
@@ -70,6 +71,7 @@ from gateway.stages.owners import Owners
 from gateway.stages.parking import Parking
 from gateway.stages.publishing import Publishing
 from gateway.stages.receive import Receive
+from gateway.stages.streaming import Streaming
 from gateway.stages.reconcile import Reconcile, Reconciling
 from gateway.stages.sessions import Sessions
 from gateway.stages.sign_in import SignIn
@@ -102,6 +104,7 @@ class Gateway:
     vendors: Vendors
     acceptor: Acceptor
     receive: Receive
+    streaming: Streaming
     courses: Courses
     units: UnitRegister
     owners: Owners
@@ -175,6 +178,13 @@ async def open_gateway(settings: Settings, *, clock: Clock | None = None) -> Asy
         units = UnitRegister(db, clock)
         jobs = Jobs(db, clock, vault)
         acceptor = Acceptor(db, clock, max_wait_ms=settings.accept_queue_max_age_ms, committed=committed)
+        receive = Receive(
+            acceptor,
+            discover_connectors(),
+            vault,
+            keyring.digest.material,
+            max_items=settings.max_batch_items,
+        )
         metrics.waiting.set_function(lambda: acceptor.waiting)
         yield Gateway(
             settings=settings,
@@ -185,13 +195,8 @@ async def open_gateway(settings: Settings, *, clock: Clock | None = None) -> Asy
             blind=blind,
             vendors=Vendors(db, vault, clock),
             acceptor=acceptor,
-            receive=Receive(
-                acceptor,
-                discover_connectors(),
-                vault,
-                keyring.digest.material,
-                max_items=settings.max_batch_items,
-            ),
+            receive=receive,
+            streaming=Streaming(receive, Tokens(keyring.digest.material), db, clock),
             courses=Courses(db, clock),
             units=units,
             owners=Owners(units, clock),

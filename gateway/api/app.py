@@ -6,6 +6,7 @@ from aiohttp import web
 
 from gateway.api.context import CONTEXT, Context
 from gateway.api.edge import edge
+from gateway.api.media import is_stream
 from gateway.api.routes import Route, discover
 
 
@@ -30,9 +31,12 @@ def serve_routes(context: Context, routes: Sequence[Route]) -> web.Application:
 async def _expect(request: web.Request) -> None:
     """`Expect: 100-continue` is told to go on unless the body is too large; the route then answers 413.
 
+    A stream may be of any size.
+
     Other expectations are ignored (RFC 9110, section 10.1.1), so that no answer bypasses the edge.
     """
     is_asked = request.headers.get("Expect", "").lower() == "100-continue"
-    if is_asked and (request.content_length or 0) <= request.app[CONTEXT].max_body_bytes:
+    fits = (request.content_length or 0) <= request.app[CONTEXT].max_body_bytes
+    if is_asked and (fits or is_stream(request)):
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0  # the answer itself has not begun

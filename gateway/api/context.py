@@ -18,6 +18,7 @@ from gateway.stages.checking import Checking
 from gateway.stages.identities import Identities
 from gateway.stages.links import Links
 from gateway.stages.receive import Receive
+from gateway.stages.streaming import Streaming
 from gateway.storage.engine import Database
 
 
@@ -83,6 +84,8 @@ class Context:
     links: Links | None = None
     callbacks: CallbackActs | None = None
     checking: Checking | None = None  # none where the sector database's address is not set
+    streaming: Streaming | None = None
+    stream_idle_s: float = 300.0  # a stream that sends nothing for so long is ended
     registry_secret: str = ""  # signs what the sector database sends; empty: nothing is taken from it
 
 

@@ -45,6 +45,46 @@ class Receipts(Answer):
     receipts: list[Receipt] = Field(min_length=1)
 
 
+class StreamRequest(Answer):
+    """The body that opens a stream: `{}` for a new one, or the id of one to go on with."""
+
+    stream: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9._~-]{1,64}$", description="An id of the vendor's choice, or an earlier one."
+    )
+
+
+class OpenedStream(Answer):
+    """A stream is open. What older connections of it still send is not committed any more."""
+
+    stream: str
+    token: str = Field(description="Bearer token for one body of lines, which may outlast it.")
+    token_expires_in_s: int
+    committed_through_line: int = Field(ge=0, description="The first line of the body is the one after it.")
+
+
+class StreamState(Answer):
+    """How far a stream is committed."""
+
+    stream: str
+    committed_through_line: int = Field(ge=0)
+    opened_at: str
+    changed_at: str
+
+
+class LineReceipt(Receipt):
+    """What became of one line that was not plainly accepted."""
+
+    line: int = Field(ge=1, description="Counted from 1 over the whole stream.")
+
+
+class LineReceipts(Answer):
+    """A page of receipts, by line."""
+
+    receipts: list[LineReceipt]
+    next: int = Field(ge=0, description="`after` of the following page, also when this one is empty.")
+    more: bool = Field(description="Whether to ask for it at once; otherwise later, while the stream runs.")
+
+
 class NamedEvent(Answer):
     """The body of a withdrawal: the event of the address, and nothing else."""
 
@@ -286,6 +326,24 @@ class Problem(Answer):
     server_time: str | None = Field(None, description="With 401: the gateway's clock, RFC 3339 in UTC.")
     receipts: list[Receipt] | None = Field(None, description="With 409 and 422: the receipts all the same.")
     identity: Identity | None = Field(None, description="With `identity.not_verified`: the verdict.")
+
+
+class StreamLine(Answer):
+    """One line of the answer to a stream: a receipt (as LineReceipt), a checkpoint, or the last line."""
+
+    line: int | None = Field(None, ge=1, description="Only of a receipt.")
+    event_id: str | None = None
+    status: ReceiptStatus | None = None
+    delivery_id: str | None = None
+    errors: list[ItemError] | None = Field(None, min_length=1)
+    committed_through_line: int | None = Field(None, ge=0, description="Everything up to it is durable.")
+    ended: Literal["complete", "cut", "draining", "idle", "refused"] | None = Field(
+        None, description="Only of the last line: why nothing more is read."
+    )
+    receipts_after: int | None = Field(
+        None, ge=0, description="Only of the last line: receipts after this line were left out; fetch them."
+    )
+    problem: Problem | None = Field(None, description="Only of the last line, with `refused`.")
 
 
 class Component(Answer):

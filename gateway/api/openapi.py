@@ -16,6 +16,7 @@ from gateway.api.routes import Route, discover
 from gateway.outbound.described import DIALECT, REF, Document
 
 VERSION = "1.0.0"
+NDJSON = "application/x-ndjson"
 ABOUT = """\
 What vendors send to the integration gateway, and what those who run it watch. README.md beside this file says
 how to sign, what each receipt means and what to do about each problem; the items themselves are described in
@@ -110,13 +111,16 @@ def _operation(route: Route) -> Document:
             "required": True,
             "content": {"application/json": {"schema": route.body}},
         }
+        if route.lines is not None:
+            described["requestBody"]["content"][NDJSON] = {"schema": route.lines}
     return described
 
 
 def _answer(meaning: str, model: type[BaseModel] | None) -> Document:
     if model is None:
         return {"description": meaning, "content": {"text/plain": {"schema": {"type": "string"}}}}
-    return {"description": meaning, "content": {"application/json": {"schema": _ref(model)}}}
+    media = NDJSON if model is models.StreamLine else "application/json"
+    return {"description": meaning, "content": {media: {"schema": _ref(model)}}}
 
 
 def _problems(codes: Iterable[str]) -> Document:

@@ -23,6 +23,7 @@ STATUS: Final[Mapping[str, int]] = {
     "body.empty": 400,
     "body.not_utf8": 400,
     "body.not_json": 400,
+    "body.not_gzip": 400,
     "body.not_wanted": 400,
     "query.invalid": 400,
     "request.refused": 400,
@@ -48,8 +49,10 @@ STATUS: Final[Mapping[str, int]] = {
     "callback.state": 409,
     "callback.too_many": 409,
     "refused": 409,
+    "stream.superseded": 409,
     "body.too_large": 413,
     "body.too_many_items": 413,
+    "body.too_dense": 413,
     "media_type.unsupported": 415,
     "encoding.unsupported": 415,
     "body.not_items": 422,
@@ -103,8 +106,18 @@ class Refusal(Exception):
         self.headers = headers or {}
 
     def answer(self, lang: Lang, instance: str) -> web.Response:
-        """The problem document. `instance` is the correlation id of the request."""
-        document = {
+        """The answer. `instance` is the correlation id of the request."""
+        headers = {"Content-Language": lang, "Vary": "Accept-Language", "Cache-Control": "no-store"}
+        return web.Response(
+            body=orjson.dumps(self.document(lang, instance)),
+            status=self.status,
+            content_type=CONTENT_TYPE,
+            headers={**headers, **self.headers},
+        )
+
+    def document(self, lang: Lang, instance: str) -> dict[str, object]:
+        """The problem document by itself."""
+        return {
             "type": URN + self.code,
             "title": TEXTS.get(f"{self.code}.title", lang, **self.fill),
             "status": self.status,
@@ -113,13 +126,6 @@ class Refusal(Exception):
             "code": self.code,
             **self.fields,
         }
-        headers = {"Content-Language": lang, "Vary": "Accept-Language", "Cache-Control": "no-store"}
-        return web.Response(
-            body=orjson.dumps(document),
-            status=self.status,
-            content_type=CONTENT_TYPE,
-            headers={**headers, **self.headers},
-        )
 
     def _detail(self, lang: Lang) -> str:
         for key in (f"{self.code}.{self.variant}", f"{self.code}.detail"):

@@ -87,6 +87,18 @@ async def find_stream(db: Database, vendor_id: int, name: str) -> Stream:
     return Stream(*found[0])
 
 
+async def is_current(db: Database, place: Place) -> bool:
+    """Whether the stream stands where `place` says, under that epoch."""
+    async with db.read() as tx:
+        found = await tx.rows(
+            "SELECT 1 FROM streams WHERE id = :id AND epoch = :epoch AND line = :line",
+            id=place.stream_id,
+            epoch=place.epoch,
+            line=place.line,
+        )
+    return bool(found)
+
+
 async def advance(tx: Tx, place: Place, to_line: int, kept: Sequence[LineReceipt], now_ms: int) -> None:
     """From `place` to `to_line`, with the receipts of lines that were not plainly accepted.
 

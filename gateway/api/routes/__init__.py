@@ -29,6 +29,7 @@ class Route:
     parameters: Mapping[str, str] = field(default_factory=dict)  # of the path: name -> meaning
     query: Mapping[str, str] = field(default_factory=dict)  # name -> meaning; none of them is required
     body: Mapping[str, Any] | None = None  # JSON Schema of the request body
+    lines: Mapping[str, Any] | None = None  # JSON Schema of each line, where the body may be lines instead
     is_signed: bool = False
     needs_token: bool = False  # a bearer token of the vendor (decisions record 0030)
     is_probe: bool = False  # served by a worker without vendors too

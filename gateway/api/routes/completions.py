@@ -10,24 +10,27 @@ from aiohttp import web
 from gateway.api.context import CONTEXT, Context
 from gateway.api.edge import FACTS
 from gateway.api.languages import preferred
-from gateway.api.models import NamedEvent, Receipts, Withdrawal
-from gateway.api.problems import SIGNATURE_CODES, UNAVAILABLE_CODES, Refusal
+from gateway.api.media import is_stream
+from gateway.api.models import NamedEvent, Receipts, StreamLine, Withdrawal
+from gateway.api.problems import SIGNATURE_CODES, TOKEN_CODES, UNAVAILABLE_CODES, Refusal
+from gateway.api.receipts import told_receipt
 from gateway.api.routes import Route
 from gateway.api.signed import signed
-from gateway.connectors.faults import MAX_ID_CHARS, TEXTS, fault_text
-from gateway.model.errors import FieldError, NotFound
-from gateway.model.texts import Lang
+from gateway.api.streaming import TAKEN, receive_lines
+from gateway.connectors.faults import MAX_ID_CHARS
+from gateway.model.errors import NotFound
 from gateway.queue.acts import withdraw as withdraw_event
 from gateway.queue.delivery import ReceiptStatus
 from gateway.queue.vendors import Vendor
 from gateway.stages.receive import ItemReceipt
 
 JSON = "application/json"
-TAKEN = frozenset({ReceiptStatus.ACCEPTED.value, ReceiptStatus.CORRECTED.value})
 
 
-async def receive(request: web.Request) -> web.Response:
-    """One item or a batch -> a receipt for each. 202 is answered after the commit."""
+async def receive(request: web.Request) -> web.StreamResponse:
+    """One item or a batch -> a receipt for each. 202 is answered after the commit. Lines are a stream."""
+    if is_stream(request):
+        return await receive_lines(request)
     context = request.app[CONTEXT]
     vendor, body = await signed(request, has_body=True)
     try:
@@ -48,25 +51,6 @@ async def receive(request: web.Request) -> web.Response:
         content_type=JSON,
         headers={"Content-Language": lang},
     )
-
-
-def told_receipt(receipt: ItemReceipt, lang: Lang, max_items: int) -> dict[str, object]:
-    """The JSON form of a receipt (models.Receipt); what is not known is left out."""
-    told: dict[str, object] = {}
-    if receipt.event_id is not None:
-        told["event_id"] = receipt.event_id
-    told["status"] = receipt.status.value
-    if receipt.delivery_id is not None:
-        told["delivery_id"] = str(receipt.delivery_id)
-    if receipt.errors:
-        told["errors"] = [_told_error(error, lang, max_items) for error in receipt.errors]
-    return told
-
-
-def _told_error(error: FieldError, lang: Lang, max_items: int) -> dict[str, str]:
-    known = error.code in TEXTS
-    message = fault_text(error.code, lang, max_items=max_items) if known else error.message
-    return {"path": error.path, "code": error.code, "message": message}
 
 
 def _count(request: web.Request, context: Context, vendor: Vendor, receipts: Sequence[ItemReceipt]) -> None:
@@ -117,17 +101,23 @@ ROUTES = (
         "/v1/vendors/{vendor}/completions",
         receive,
         name="sendCompletions",
-        summary="Send one completion or a batch. 202 means stored durably.",
-        answers={202: ("Every item is answered by a receipt, in the order of the items.", Receipts)},
+        summary="Send one completion or a batch. 202 means stored durably. Lines go under a stream's token.",
+        answers={
+            202: ("Every item is answered by a receipt, in the order of the items.", Receipts),
+            200: ("To lines: receipts that say more than `accepted`, checkpoints, a last line.", StreamLine),
+        },
         problems=(
             "body.empty", "body.not_utf8", "body.not_json", "request.refused", *SIGNATURE_CODES,
             "body.too_slow", "completion.conflict", "body.too_large", "body.too_many_items",
             "media_type.unsupported", "encoding.unsupported", "body.not_items", "body.no_items",
-            "completions.invalid", "internal.error", *UNAVAILABLE_CODES,
+            "completions.invalid", "body.not_gzip", "body.too_dense", *TOKEN_CODES, "stream.superseded",
+            "internal.error", *UNAVAILABLE_CODES,
         ),
         parameters=_VENDOR,
         body={"oneOf": [_ITEM, {"type": "array", "items": _ITEM, "minItems": 1, "maxItems": 500}]},
+        lines=_ITEM,
         is_signed=True,
+        needs_token=True,
     ),
     Route(
         "DELETE",

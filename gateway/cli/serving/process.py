@@ -78,6 +78,7 @@ def context_of(
         identities=gateway.identities,
         links=gateway.links,
         callbacks=gateway.callbacks,
+        streaming=gateway.streaming,
         checking=authority.checking if authority is not None else None,
         registry_secret=settings.registry.webhook_secret.get_secret_value(),
     )
