@@ -73,9 +73,11 @@ from gateway.stages.publishing import Publishing
 from gateway.stages.receive import Receive
 from gateway.stages.streaming import Streaming
 from gateway.stages.reconcile import Reconcile, Reconciling
+from gateway.stages.replay import Replaying
+from gateway.stages.replay_plan import NobodyAsked, Planner
 from gateway.stages.sessions import Sessions
-from gateway.stages.sign_in import SignIn
 from gateway.stages.shared_gates import SharedGates
+from gateway.stages.sign_in import SignIn
 from gateway.stages.sweep import Sweep
 from gateway.stages.then_and_now import ThenAndNow
 from gateway.stages.tidy import Tidy
@@ -120,6 +122,8 @@ class Gateway:
     changes: Changes
     jobs: Jobs
     file_checks: FileChecks
+    replaying: Replaying
+    planner: Planner
     sign_in: SignIn
     sessions: Sessions
     users: UserActs
@@ -177,6 +181,8 @@ async def open_gateway(settings: Settings, *, clock: Clock | None = None) -> Asy
         accounts = Accounts(db, vault, blind)
         units = UnitRegister(db, clock)
         jobs = Jobs(db, clock, vault)
+        courses = Courses(db, clock)
+        policy = load_policy(settings.policy_file or DEFAULT_POLICY)
         acceptor = Acceptor(db, clock, max_wait_ms=settings.accept_queue_max_age_ms, committed=committed)
         receive = Receive(
             acceptor,
@@ -197,12 +203,12 @@ async def open_gateway(settings: Settings, *, clock: Clock | None = None) -> Asy
             acceptor=acceptor,
             receive=receive,
             streaming=Streaming(receive, Tokens(keyring.digest.material), db, clock),
-            courses=Courses(db, clock),
+            courses=courses,
             units=units,
             owners=Owners(units, clock),
             snapshots=snapshots,
             accounts=accounts,
-            policy=load_policy(settings.policy_file or DEFAULT_POLICY),
+            policy=policy,
             guesses=Guesses(clock, metrics),
             wake=Wake(db, clock, blind),
             links=Links(db, clock, blind, accounts),
@@ -211,6 +217,8 @@ async def open_gateway(settings: Settings, *, clock: Clock | None = None) -> Asy
             identities=Identities(db, clock, vault),
             changes=Changes(db, clock, blind, snapshots),
             jobs=jobs,
+            replaying=Replaying(db, clock, jobs),
+            planner=_planner(db, clock, vault, blind, snapshots, accounts, courses, units, policy, metrics),
             file_checks=FileChecks(db, jobs, clock, keep_days=settings.files_keep_days),
             sign_in=SignIn(db, clock, vault, units),
             sessions=Sessions(
@@ -319,7 +327,10 @@ async def open_pipeline(gateway: Gateway, *, limits: BreakerLimits | None = None
         reconcile = _reconcile(g, temis, temis_gate)
         reconciling = Reconciling(g.db, g.clock, reconcile, interval_ms=s.temis.reconcile_every_s * 1000)
         # One of each kind of job.
-        works: list[JobWork] = [FileCheckWork(g.jobs, g.clock, authority.file_judge, g.owners)]
+        works: list[JobWork] = [
+            FileCheckWork(g.jobs, g.clock, authority.file_judge, g.owners),
+            g.replaying,
+        ]
         tidy = Tidy(g.jobs, g.clock, keep_days=s.files_keep_days)
         always: list[Duty] = [sweep, changed_rules, tidy, publishing, calling, reconciling, *_case_duties(g)]
         watching = _watch_duties(g, stack)
@@ -376,6 +387,26 @@ def _watch_duties(g: Gateway, stack: AsyncExitStack) -> list[Duty]:
         Incidents(g.db, g.clock, ttl_ms=TTL_MS),
         Alerting(g.db, g.clock, g.metrics, hook, Severity(alerts.least)),
     ]
+
+
+def _planner(
+    db: Database,
+    clock: Clock,
+    vault: Vault,
+    blind: BlindIndex,
+    snapshots: Snapshots,
+    accounts: Accounts,
+    courses: Courses,
+    units: UnitRegister,
+    policy: Policy,
+    metrics: Metrics,
+) -> Planner:
+    """Judges a replay's sample by what is stored, however old, and asks nobody."""
+    ever = 2**62
+    stored = Bounds(max_age_ms=ever, negative_max_age_ms=ever, feed_max_age_ms=ever)
+    people = People(snapshots, clock, NobodyAsked(), stored, metrics.lookups)
+    judging = Judging(clock, blind, people, accounts, courses, policy, FactsOfUnits(units))
+    return Planner(db, clock, vault, Expected(db, vault, snapshots, courses), judging)
 
 
 def _holder() -> str:

@@ -58,34 +58,37 @@ async def replay(db: Database, clock: Clock, ids: Sequence[int], *, verify_again
     Returns: ids that were due for a replay, ascending; the others were neither dead nor held.
     """
 
-    async def in_tx(tx: Tx) -> list[int]:
-        now = clock.now_ms()
-        x = tx.json_rows(("id", "int"))
-        rows = await tx.rows(
-            f"SELECT d.id, d.state, d.record_id FROM {x} JOIN deliveries d ON d.id = x.id "
-            "WHERE d.state IN ('dead', 'held') ORDER BY d.id",
-            rows=tx.pack([(id_,) for id_ in sorted(set(ids))]),
-        )
-        moves = [
-            (
-                row.id,
-                row.state,
-                State.VERIFIED.value
-                if row.state == "dead" and row.record_id is not None and not verify_again
-                else State.ACCEPTED.value,
-            )
-            for row in rows
-        ]
-        if not moves:
-            return []
-        await records.lock(tx, {row.record_id for row in rows if row.record_id is not None})
-        x = tx.json_rows(("id", "int"), ("source", "text"), ("target", "text"))
-        done = await tx.rows(REPLAYED.format(x=x, lane=REPLAY), rows=tx.pack(moves), now=now)
-        targets = {id_: target for id_, _, target in moves}
-        for target in sorted(set(targets.values())):
-            changed = [row.id for row in done if targets[row.id] == target]
-            await note(tx, changed, "replay", "replayed", target, now, trigger="manual")
-        await records.settle(tx, {row.record_id for row in done if row.record_id is not None}, now)
-        return sorted(row.id for row in done)
+    return await db.write(
+        lambda tx: replay_in(tx, ids, clock.now_ms(), verify_again=verify_again, trigger="manual")
+    )
 
-    return await db.write(in_tx)
+
+async def replay_in(tx: Tx, ids: Sequence[int], now: int, *, verify_again: bool, trigger: str) -> list[int]:
+    """`replay` inside a transaction of the caller's; `trigger` is what the attempt log says of it."""
+    x = tx.json_rows(("id", "int"))
+    rows = await tx.rows(
+        f"SELECT d.id, d.state, d.record_id FROM {x} JOIN deliveries d ON d.id = x.id "
+        "WHERE d.state IN ('dead', 'held') ORDER BY d.id",
+        rows=tx.pack([(id_,) for id_ in sorted(set(ids))]),
+    )
+    moves = [
+        (
+            row.id,
+            row.state,
+            State.VERIFIED.value
+            if row.state == "dead" and row.record_id is not None and not verify_again
+            else State.ACCEPTED.value,
+        )
+        for row in rows
+    ]
+    if not moves:
+        return []
+    await records.lock(tx, {row.record_id for row in rows if row.record_id is not None})
+    x = tx.json_rows(("id", "int"), ("source", "text"), ("target", "text"))
+    done = await tx.rows(REPLAYED.format(x=x, lane=REPLAY), rows=tx.pack(moves), now=now)
+    targets = {id_: target for id_, _, target in moves}
+    for target in sorted(set(targets.values())):
+        changed = sorted(row.id for row in done if targets[row.id] == target)
+        await note(tx, changed, "replay", "replayed", target, now, trigger=trigger)
+    await records.settle(tx, {row.record_id for row in done if row.record_id is not None}, now)
+    return sorted(row.id for row in done)

@@ -29,6 +29,7 @@ from gateway.storage.tables.queue import (
     wakes,
 )
 from gateway.storage.tables.reconciling import discrepancies, reconciliations
+from gateway.storage.tables.replaying import discards, edits, replay_pauses, replayed
 from gateway.storage.tables.running import cursors, data_keys, destinations, leases
 from gateway.storage.tables.sources import courses, vendor_secrets, vendors
 from gateway.storage.tables.streams import stream_receipts, streams
@@ -60,7 +61,9 @@ __all__ = [
     "deliveries",
     "delivery_causes",
     "destinations",
+    "discards",
     "discrepancies",
+    "edits",
     "identity_checks",
     "incidents",
     "intake",
@@ -76,6 +79,8 @@ __all__ = [
     "quarantine",
     "reconciliations",
     "records",
+    "replay_pauses",
+    "replayed",
     "rulings",
     "sessions",
     "snapshots",
