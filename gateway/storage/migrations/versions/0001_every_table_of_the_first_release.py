@@ -434,6 +434,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_destinations")),
     )
     op.create_table(
+        "discards",
+        sa.Column(
+            "delivery_id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=False,
+            nullable=False,
+        ),
+        sa.Column("was_state", sa.Text(), nullable=False),
+        sa.Column("was_reason", sa.Text(), nullable=True),
+        sa.Column("was_owner", sa.Text(), nullable=True),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("by", sa.Text(), nullable=False),
+        sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("delivery_id", name=op.f("pk_discards")),
+    )
+    op.create_table(
         "discrepancies",
         sa.Column(
             "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
@@ -451,6 +467,27 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("discrepancies", schema=None) as batch_op:
         batch_op.create_index("ix_discrepancies_run", ["reconciliation_id", "id"], unique=False)
+
+    op.create_table(
+        "edits",
+        sa.Column(
+            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("delivery_id", sa.BigInteger(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("fields", sa.Text(), nullable=False),
+        sa.Column("change_sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("before_sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("proposed_by", sa.Text(), nullable=False),
+        sa.Column("proposed_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("decided_by", sa.Text(), nullable=True),
+        sa.Column("decided_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("decision", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_edits")),
+    )
+    with op.batch_alter_table("edits", schema=None) as batch_op:
+        batch_op.create_index("ix_edits_delivery", ["delivery_id", "version"], unique=True)
 
     op.create_table(
         "identity_checks",
@@ -674,6 +711,28 @@ def upgrade() -> None:
         ),
     )
     op.create_table(
+        "replay_pauses",
+        sa.Column(
+            "job_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
+        sa.Column("paused_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("paused_by", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("job_id", name=op.f("pk_replay_pauses")),
+    )
+    op.create_table(
+        "replayed",
+        sa.Column("job_id", sa.BigInteger(), nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.Column("delivery_id", sa.BigInteger(), nullable=False),
+        sa.Column("was_state", sa.Text(), nullable=False),
+        sa.Column("was_reason", sa.Text(), nullable=True),
+        sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("job_id", "n", name=op.f("pk_replayed")),
+    )
+    with op.batch_alter_table("replayed", schema=None) as batch_op:
+        batch_op.create_index("ix_replayed_delivery", ["delivery_id"], unique=False)
+
+    op.create_table(
         "rulings",
         sa.Column(
             "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
@@ -690,6 +749,12 @@ def upgrade() -> None:
     with op.batch_alter_table("rulings", schema=None) as batch_op:
         batch_op.create_index("ix_rulings_delivery", ["delivery_id", "id"], unique=False)
 
+    op.create_table(
+        "servers",
+        sa.Column("holder", sa.Text(), nullable=False),
+        sa.Column("seen_at_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("holder", name=op.f("pk_servers")),
+    )
     op.create_table(
         "sessions",
         sa.Column("digest", sa.Text(), nullable=False),
@@ -788,6 +853,7 @@ def upgrade() -> None:
         sa.Column("secret_sealed", sa.LargeBinary(), nullable=False),
         sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("expires_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("last_used_at_ms", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_vendor_secrets")),
     )
     with op.batch_alter_table("vendor_secrets", schema=None) as batch_op:
@@ -801,6 +867,16 @@ def upgrade() -> None:
         sa.Column("lane", sa.Integer(), nullable=False),
         sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("paused_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("contract_no", sa.Text(), nullable=True),
+        sa.Column("legal_basis", sa.Text(), nullable=True),
+        sa.Column("data_fields", sa.Text(), nullable=True),
+        sa.Column("area", sa.Text(), nullable=True),
+        sa.Column("licence_no", sa.Text(), nullable=True),
+        sa.Column("valid_from", sa.Integer(), nullable=True),
+        sa.Column("valid_to", sa.Integer(), nullable=True),
+        sa.Column("addresses", sa.Text(), nullable=True),
+        sa.Column("cert_sha256", sa.Text(), nullable=True),
+        sa.Column("per_min", sa.Integer(), nullable=True),
         sa.Column("paused_by", sa.Text(), nullable=True),
         sa.Column("paused_reason", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_vendors")),
