@@ -1,0 +1,137 @@
+"""One unit as its viewer sees it: the units directly below, each with its people, and all of them together."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from gateway.bdtx.places import Within
+from gateway.bdtx.units import Level, Unit, Units
+from gateway.model.clock import Clock
+from gateway.stages.cases.failures import as_of
+from gateway.stages.cases.sight import Sight
+from gateway.stages.progress.counting import Count, count_in
+from gateway.storage.engine import Database
+
+FRESH_MS = 30_000  # figures of so many people are counted again no more often than this
+_REMEMBERED = 500
+
+Counted = tuple[dict[str | None, Count], Count]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One unit below. `code` None: the school is not known. `is_open`: there are units below it."""
+
+    code: str | None
+    name: str | None
+    level: str | None
+    count: Count
+    is_open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One unit on the way from the viewer's own down to the one shown."""
+
+    code: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """`twice`: people counted in more than one of the lines, and once in the total."""
+
+    unit: Step | None  # None: every unit there is
+    level: str
+    path: tuple[Step, ...]
+    lines: tuple[Line, ...]
+    total: Count
+    twice: int
+    counted_at_ms: int
+    follows_to_ms: int | None  # how far the lists have followed the queue
+
+
+class Progresses:
+    """Counts, and remembers for half a minute. One instance per process."""
+
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._clock = clock
+        self._kept: OrderedDict[tuple[Within, Level], tuple[int, int | None, Counted]] = OrderedDict()
+
+    async def of(self, sight: Sight, unit_code: str | None = None) -> Progress | None:
+        """The viewer's own unit, or one below it. Returns: None when that is not the viewer's to see."""
+        limit = sight.narrowed(unit_code)
+        if limit is None:
+            return None
+        unit = sight.unit(limit.code)
+        level = unit.level if unit else Level.MINISTRY
+        counted_at, follows_to, (below, total) = await self._counted(limit, level)
+        lines = _lines(sight, unit, level, below)
+        return Progress(
+            unit=Step(unit.code, unit.name) if unit else None,
+            level=level.value,
+            path=_path(sight, unit),
+            lines=lines,
+            total=total,
+            twice=sum(line.count.people for line in lines) - total.people,
+            counted_at_ms=counted_at,
+            follows_to_ms=follows_to,
+        )
+
+    async def _counted(self, limit: Within, level: Level) -> tuple[int, int | None, Counted]:
+        now, key = self._clock.now_ms(), (limit, level)
+        kept = self._kept.get(key)
+        if kept is not None and now - kept[0] < FRESH_MS:
+            return kept
+        follows_to = await as_of(self._db)
+        async with self._db.read() as tx:
+            below = await count_in(tx, limit, level)
+            total = (await count_in(tx, limit, None)).get("", Count())
+        self._kept[key] = (now, follows_to, (below, total))
+        if len(self._kept) > _REMEMBERED:
+            self._kept.popitem(last=False)
+        return self._kept[key]
+
+
+def _lines(sight: Sight, unit: Unit | None, level: Level, counted: dict[str | None, Count]) -> tuple[Line, ...]:
+    """Every unit directly below, also one without anybody, by name; what is not known comes last."""
+    if level is Level.SCHOOL:
+        assert unit is not None
+        return (Line(unit.code, unit.name, level.value, counted.get(unit.code, Count())),)
+    codes = {below.code for below in children(sight.units, unit, sight)} | {c for c in counted if c}
+    found = [sight.unit(code) or Unit(code, code, Level.SCHOOL) for code in codes]
+    found.sort(key=lambda one: (one.level is Level.SCHOOL, one.name, one.code))
+    lines = [
+        Line(
+            one.code,
+            one.name,
+            one.level.value,
+            counted.get(one.code, Count()),
+            bool(sight.units.descendants_at(one.code, sight.today)),
+        )
+        for one in found
+    ]
+    unknown = counted.get(None)
+    return (*lines, Line(None, None, None, unknown)) if unknown else tuple(lines)
+
+
+def children(units: Units, unit: Unit | None, sight: Sight) -> list[Unit]:
+    """The units directly below one today; of no unit, every department."""
+    day = sight.today
+    if unit is None or unit.level is Level.MINISTRY:
+        found = (units.unit_at(code, day) for code in units.codes())
+        return [one for one in found if one is not None and one.level is Level.DEPARTMENT]
+    below = (units.unit_at(code, day) for code in units.descendants_at(unit.code, day))
+    return [one for one in below if one is not None and _parent(units, one, sight) == unit.code]
+
+
+def _parent(units: Units, unit: Unit, sight: Sight) -> str | None:
+    above = units.standing_for(unit.parent, sight.today) if unit.parent else None
+    return above.code if above else None
+
+
+def _path(sight: Sight, unit: Unit | None) -> tuple[Step, ...]:
+    if unit is None:
+        return ()
+    above = [one for one in sight.units.path_at(unit.code, sight.today) if sight.covers(one.code)]
+    return tuple(Step(one.code, one.name) for one in reversed(above))
