@@ -19,7 +19,8 @@ from gateway.api.app import make_app
 from gateway.api.context import Context, Drain
 from gateway.api.server import listening
 from gateway.app import Gateway, open_authority, open_gateway
-from gateway.cli.serving.process import context_of
+from gateway.cli.serving.process import context_of, parts_of
+from gateway.console.mount import mount
 from gateway.queue.balance import balance
 from gateway.queue.vendors import add_vendor
 from gateway.security.keys import KeyRing
@@ -195,8 +196,10 @@ async def open_desk(
     ):
         secret = await add_vendor(gateway.db, gateway.vault, clock, "viettel", "viettel")
         context = dataclasses.replace(context_of(gateway, None, Drain(), authority), **changes)
+        app = make_app(context)
+        mount(app, parts_of(gateway, None, authority))
         async with (
-            listening(make_app(context), "127.0.0.1", 0) as address,
+            listening(app, "127.0.0.1", 0) as address,
             aiohttp.ClientSession(auto_decompress=False) as session,
         ):
             yield Desk(gateway, clock, context, address, secret, session)

@@ -48,10 +48,11 @@ def demo(
 async def _perform(
     place: "Place", env: Mapping[str, str], out: Output, completions: int, *, stays_up: bool
 ) -> "Ending":
+    import asyncio
     from contextlib import AsyncExitStack
 
     from gateway.app import open_gateway
-    from gateway.cli.demonstration import cast, report, serving, stage
+    from gateway.cli.demonstration import cast, office, report, serving, stage
     from gateway.cli.demonstration.play import play
     from gateway.sandbox.app import make_sandbox
     from gateway.sandbox.server import serving as serving_sandbox
@@ -65,12 +66,19 @@ async def _perform(
         gateway = await stack.enter_async_context(open_gateway(settings))
         secrets = await stage.add_vendors(gateway)
         await stage.map_courses(gateway)
+        await office.bring_units(gateway)
         await stack.enter_async_context(serving_sandbox(make_sandbox(people), place.sandbox_port))
         await stack.enter_async_context(serving.serving(place.environment(env), place.gateway, place.log_file))
         ending = await play(gateway, place, secrets, people, items, out)
         report.report(out, ending, len(items))
+        logins = await office.hand_out(gateway, office.busiest(people, items)) if stays_up else []
+        file = place.folder / "logins.txt"
+        if stays_up:
+            codes = asyncio.create_task(office.keep_codes(file, out.run.lang, logins))
+            stack.callback(codes.cancel)
+            office.show(out, logins, place.gateway, file)
         report.what_next(out, ending, place, stays_up=stays_up)
-        out.data(report.as_dict(ending, place, len(items)))
+        out.data(report.as_dict(ending, place, len(items)) | office.as_dict(logins))
         if stays_up:
             await _stopped()
     return ending

@@ -40,7 +40,9 @@ def safe_next(address: str) -> str:
     """Where to go afterwards: only below /console, whatever a link from elsewhere says."""
     path = address.partition("?")[0]
     is_ours = path == HOME or path.startswith(HOME + "/")
-    is_plain = address.isascii() and address.isprintable() and "\\" not in address and "//" not in address
+    is_plain = (
+        address.isascii() and address.isprintable() and not any(part in address for part in ("\\", "//", "/."))
+    )
     return address if is_ours and is_plain else HOME
 
 

@@ -117,8 +117,8 @@ def read_until(process: "subprocess.Popen[str]", lines: list[str], text: str) ->
     assert text in lines[-1], "".join(lines)
 
 
-def test_it_stays_up_until_it_is_stopped(up: tuple["subprocess.Popen[str]", list[str]]) -> None:
-    """Gateway and sandbox answer at the addresses told; a signal ends both, with the status of the run."""
+def test_it_stays_up_until_it_is_stopped(up: tuple["subprocess.Popen[str]", list[str]], tmp_path: Path) -> None:
+    """Gateway, console and sandbox answer where told, logins lie in a private file; a signal ends it all."""
     process, lines = up
     read_until(process, lines, "Ctrl-C")
     addresses = re.findall(r"http://127\.0\.0\.1:\d+", next(line for line in lines if "Still running" in line))
@@ -128,6 +128,11 @@ def test_it_stays_up_until_it_is_stopped(up: tuple["subprocess.Popen[str]", list
     with urllib.request.urlopen(f"{sandbox}/_control/stats") as answer:
         assert json.load(answer)["temis"]["records"] > 0
     assert any("deliveries list --state held" in line for line in lines)
+    with urllib.request.urlopen(f"{gateway}/console") as answer:
+        assert answer.url == f"{gateway}/console/sign-in"
+    logins = tmp_path / "demo" / "logins.txt"
+    assert logins.stat().st_mode & 0o077 == 0
+    assert any(f"  {logins.read_text().splitlines()[0]}" in line for line in lines)
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 0
     assert not is_open(gateway)

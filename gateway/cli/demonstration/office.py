@@ -103,6 +103,21 @@ async def keep_codes(file: Path, lang: str, logins: Sequence[Login]) -> None:
         await asyncio.sleep(totp.STEP_S / 2)
 
 
+def as_dict(logins: Sequence[Login]) -> dict[str, object]:
+    """What `--json` says of them; nothing when nobody was let in."""
+    told = [
+        {
+            "login": one.login,
+            "role": one.role,
+            "unit": one.unit_code,
+            "one_time_password": one.password,
+            "totp_secret": totp.written(one.secret) if one.secret else None,
+        }
+        for one in logins
+    ]
+    return {"logins": told} if told else {}
+
+
 def _lines(lang: str, logins: Sequence[Login]) -> list[str]:
     now = SystemClock().now_ms()
     lines = []
