@@ -69,6 +69,7 @@ from gateway.stages.links import Links
 from gateway.stages.near_misses import NearMisses
 from gateway.stages.owners import Owners
 from gateway.stages.parking import Parking
+from gateway.stages.progress.tree import Progresses
 from gateway.stages.publishing import Publishing
 from gateway.stages.receive import Receive
 from gateway.stages.streaming import Streaming
@@ -122,6 +123,7 @@ class Gateway:
     changes: Changes
     jobs: Jobs
     file_checks: FileChecks
+    progresses: Progresses
     replaying: Replaying
     planner: Planner
     sign_in: SignIn
@@ -219,6 +221,7 @@ async def open_gateway(settings: Settings, *, clock: Clock | None = None) -> Asy
             jobs=jobs,
             replaying=Replaying(db, clock, jobs),
             planner=_planner(db, clock, vault, blind, snapshots, accounts, courses, units, policy, metrics),
+            progresses=Progresses(db, clock),
             file_checks=FileChecks(db, jobs, clock, keep_days=settings.files_keep_days),
             sign_in=SignIn(db, clock, vault, units),
             sessions=Sessions(

@@ -22,6 +22,7 @@ from gateway.stages.file_check.work import FileChecks
 from gateway.stages.guesses import Guesses
 from gateway.stages.identities import Identities
 from gateway.stages.links import Links
+from gateway.stages.progress.tree import Progresses
 from gateway.stages.sessions import Sessions
 from gateway.stages.sign_in import SignIn
 from gateway.stages.then_and_now import ThenAndNow
@@ -52,6 +53,7 @@ class Parts:
     links: Links
     identities: Identities
     file_checks: FileChecks
+    progresses: Progresses
     metrics: Metrics
     people: People | None = None
     checking: Checking | None = None

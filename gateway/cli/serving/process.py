@@ -106,6 +106,7 @@ def parts_of(gateway: Gateway, pipeline: Pipeline | None, authority: Authority |
         links=gateway.links,
         identities=gateway.identities,
         file_checks=gateway.file_checks,
+        progresses=gateway.progresses,
         metrics=gateway.metrics,
         people=authority.people if authority is not None else None,
         checking=authority.checking if authority is not None else None,
