@@ -45,6 +45,7 @@ from gateway.security.tokens import Tokens
 from gateway.security.vault import Vault
 from gateway.settings import Destination, Settings
 from gateway.stages.alerting import Alerting
+from gateway.stages.backlog import Backlog
 from gateway.stages.cases.follow import FollowCases
 from gateway.stages.cases.reparent import ReparentCases
 from gateway.stages.cause_watch import CauseWatch
@@ -388,6 +389,7 @@ def _watch_duties(g: Gateway, stack: AsyncExitStack) -> list[Duty]:
         Parking(g.db),
         CauseWatch(g.db, g.clock, g.metrics, ttl_ms=TTL_MS),
         Incidents(g.db, g.clock, ttl_ms=TTL_MS),
+        Backlog(g.db, g.clock, g.metrics),
         Alerting(g.db, g.clock, g.metrics, hook, Severity(alerts.least)),
     ]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli.opened import on_gateway, vendor_named
-from gateway.cli.output import Json, invocation
+from gateway.cli.output import Invocation, Json, invocation
 from gateway.model.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,15 +29,10 @@ def add(
     json: Json = False,
 ) -> None:
     """Add a vendor and show its secret, this one time only."""
-    from gateway.connectors import discover
     from gateway.queue.vendors import add_vendor
 
     run = invocation(ctx)
-    if not _NAME.fullmatch(name):
-        raise ConfigError(run.text("vendors.add.bad_name"))
-    form, known = connector or name, discover()
-    if form not in known:
-        raise ConfigError(run.text("vendors.add.no_connector", found=form, known=", ".join(known)))
+    form = connector_of(run, name, connector)
     secret = on_gateway(run, lambda g: add_vendor(g.db, g.vault, g.clock, name, form))
     out = run.output(json)
     out.say("vendors.add.done", vendor=name, secret=secret)
@@ -98,6 +93,67 @@ def list_vendors(ctx: typer.Context, json: Json = False) -> None:
             ]
         }
     )
+
+
+@APP.command()
+def pause(
+    ctx: typer.Context,
+    name: Name,
+    reason: Annotated[str, typer.Option(help="Why; goes into the audit.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would happen.")] = False,
+    json: Json = False,
+) -> None:
+    """Leave a vendor's deliveries where they are until it is resumed; its completions are still taken."""
+    run = invocation(ctx)
+
+    async def paused(gateway: "Gateway") -> int:
+        from gateway.queue.pausing import pause_vendor
+        from gateway.storage.audit import machine
+
+        await vendor_named(gateway, name)
+        if dry_run:
+            return 0
+        return await pause_vendor(gateway.db, gateway.clock, name, by=machine(), reason=reason)
+
+    parked = on_gateway(run, paused)
+    out = run.output(json)
+    out.say(f"vendors.pause.{'dry' if dry_run else 'done'}", vendor=name)
+    out.data({"vendor": name, "paused": not dry_run, "parked": parked, "dry_run": dry_run})
+
+
+@APP.command()
+def resume(
+    ctx: typer.Context,
+    name: Name,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would happen.")] = False,
+    json: Json = False,
+) -> None:
+    """Let a paused vendor's deliveries go on."""
+    run = invocation(ctx)
+
+    async def resumed(gateway: "Gateway") -> int:
+        from gateway.queue.pausing import resume_vendor
+        from gateway.storage.audit import machine
+
+        await vendor_named(gateway, name)
+        return 0 if dry_run else await resume_vendor(gateway.db, gateway.clock, name, by=machine())
+
+    back = on_gateway(run, resumed)
+    out = run.output(json)
+    out.say(f"vendors.resume.{'dry' if dry_run else 'done'}", vendor=name)
+    out.data({"vendor": name, "resumed": not dry_run, "came_back": back, "dry_run": dry_run})
+
+
+def connector_of(run: Invocation, name: str, connector: str | None) -> str:
+    """The form that a new vendor's items have. Raises: ConfigError for a name or form that is none."""
+    from gateway.connectors import discover
+
+    if not _NAME.fullmatch(name):
+        raise ConfigError(run.text("vendors.add.bad_name"))
+    form, known = connector or name, discover()
+    if form not in known:
+        raise ConfigError(run.text("vendors.add.no_connector", found=form, known=", ".join(known)))
+    return form
 
 
 __all__ = ["APP"]

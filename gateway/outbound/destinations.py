@@ -82,6 +82,12 @@ async def read_standings(db: Database) -> dict[str, Standing]:
         return await standings_in(tx)
 
 
+async def standing_of(db: Database, name: str) -> Standing:
+    """One destination. Raises: NotFound for a name that is no destination."""
+    _check(name)
+    return (await read_standings(db))[name]
+
+
 async def standings_in(tx: Tx) -> dict[str, Standing]:
     """`read_standings` inside a transaction of the caller's."""
     found = {row.name: _standing(row) for row in await tx.rows(READ)}

@@ -7,28 +7,28 @@ queue/cause_log.py keeps them up to date from the attempt log; nothing here is o
 import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
+from gateway.model.cause_state import UNENDED, CauseState
 from gateway.model.clock import Clock
 from gateway.model.errors import NotFound
 from gateway.storage import audit
 from gateway.storage.engine import Database, Tx
 
+__all__ = [
+    "UNENDED",
+    "Cause",
+    "CauseState",
+    "act",
+    "cause_of",
+    "deliveries_of",
+    "find_cause",
+    "fingerprint",
+    "list_causes",
+]
+
 PAGE = 50
 NOTE_CHARS = 1_000
-
-
-class CauseState(StrEnum):
-    """`open` asks for somebody; `acknowledged` has somebody; an `ignored` one raises no alert."""
-
-    OPEN = "open"
-    ACKNOWLEDGED = "acknowledged"
-    RESOLVED = "resolved"
-    IGNORED = "ignored"
-
-
-UNENDED = (CauseState.OPEN, CauseState.ACKNOWLEDGED)
 
 
 @dataclass(frozen=True, slots=True)
