@@ -7,7 +7,7 @@ from datetime import date
 from typing import NamedTuple
 
 from gateway.bdtx.scope import CaseUnits, Viewer, case_unit, own_unit
-from gateway.bdtx.units import Level, Units
+from gateway.bdtx.units import Level, Unit, Units
 from gateway.model.roles import ROLES, Reach, may
 
 _COLUMN = {
@@ -65,7 +65,12 @@ def within(units: Units, viewer: Viewer, day: date) -> Within | None:
     own = own_unit(units, viewer, day)
     if own is None:
         return None
-    if own.level is Level.MINISTRY:
+    return of_unit(own)
+
+
+def of_unit(unit: Unit) -> Within | None:
+    """The limit that is this unit and what is under it; None for one that cases do not stand in."""
+    if unit.level is Level.MINISTRY:
         return Within(None, None)
-    column = _COLUMN.get(own.level)
-    return Within(column, own.code) if column else None
+    column = _COLUMN.get(unit.level)
+    return Within(column, unit.code) if column else None

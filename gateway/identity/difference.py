@@ -1,14 +1,15 @@
 """Two texts side by side -> which characters differ, for whoever compares the sent with the filed."""
 
 import unicodedata
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from rapidfuzz.distance import Levenshtein
 
 _LONGEST = 200  # a name that is longer is damaged, and marked whole
 
 
-class Part(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Part:
     """A run of characters that differ from the other side, or do not."""
 
     text: str

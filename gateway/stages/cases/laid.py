@@ -1,8 +1,8 @@
 """The fields of a case side by side: sent, on file, and what was found about each; numbers are masked."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
-from typing import NamedTuple
 
 from gateway.identity.difference import Part, Parts, differences
 from gateway.identity.masking import mask
@@ -29,7 +29,8 @@ _OF = (
 _WEIGHT = {Effect.HOLDS: 3, Effect.WARNS: 2, Effect.NEUTRAL: 1, Effect.SUPPORTS: 0}
 
 
-class Row(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Row:
     """One field. `code`: the weightiest finding about it; of no field when nothing was compared."""
 
     field: str
