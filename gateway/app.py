@@ -80,6 +80,7 @@ from gateway.stages.replay_plan import NobodyAsked, Planner
 from gateway.stages.sessions import Sessions
 from gateway.stages.shared_gates import SharedGates
 from gateway.stages.sign_in import SignIn
+from gateway.stages.status import StatusBoard
 from gateway.stages.sweep import Sweep
 from gateway.stages.then_and_now import ThenAndNow
 from gateway.stages.tidy import Tidy
@@ -122,6 +123,7 @@ class Gateway:
     callbacks: CallbackActs
     identities: Identities
     changes: Changes
+    status: StatusBoard
     jobs: Jobs
     file_checks: FileChecks
     progresses: Progresses
@@ -219,6 +221,9 @@ async def open_gateway(settings: Settings, *, clock: Clock | None = None) -> Asy
             callbacks=CallbackActs(db, clock, vault, poster),
             identities=Identities(db, clock, vault),
             changes=Changes(db, clock, blind, snapshots),
+            status=StatusBoard(
+                db, clock, {"temis": settings.temis.contact, "registry": settings.registry.contact}
+            ),
             jobs=jobs,
             replaying=Replaying(db, clock, jobs),
             planner=_planner(db, clock, vault, blind, snapshots, accounts, courses, units, policy, metrics),

@@ -19,6 +19,7 @@ from gateway.stages.identities import Identities
 from gateway.stages.links import Links
 from gateway.stages.receive import Receive
 from gateway.stages.streaming import Streaming
+from gateway.stages.status import StatusBoard
 from gateway.storage.engine import Database
 
 
@@ -86,6 +87,7 @@ class Context:
     checking: Checking | None = None  # none where the sector database's address is not set
     streaming: Streaming | None = None
     stream_idle_s: float = 300.0  # a stream that sends nothing for so long is ended
+    status: StatusBoard | None = None
     registry_secret: str = ""  # signs what the sector database sends; empty: nothing is taken from it
 
 

@@ -1,4 +1,4 @@
-"""`gateway causes`, `destinations`, `incidents`, the pause of a vendor: as operators type them. Both engines."""
+"""`gateway causes`, `destinations`, `incidents`, a vendor's pause, as operators type them. Both engines."""
 
 import asyncio
 import json

@@ -80,6 +80,7 @@ def context_of(
         callbacks=gateway.callbacks,
         streaming=gateway.streaming,
         checking=authority.checking if authority is not None else None,
+        status=gateway.status,
         registry_secret=settings.registry.webhook_secret.get_secret_value(),
     )
 
