@@ -18,6 +18,7 @@ def catalogue() -> Catalogue:
     return read()
 
 
+@lru_cache(maxsize=4_096)
 def find(code: str, on: date | None = None) -> Module | None:
     """The module written as `code` in any spelling, on the day `on` (None: its latest version), or None."""
     return catalogue().find(code, on)

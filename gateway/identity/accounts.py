@@ -110,8 +110,7 @@ class Accounts:
 
     async def known(self, accounts: Iterable[Account]) -> dict[Account, Known]:
         """All of `accounts`, in one read of two queries."""
-        async with self._db.read() as tx:
-            return await self.known_in(tx, accounts)
+        return await self._db.look(lambda tx: self.known_in(tx, accounts))
 
     async def known_in(self, tx: Tx, accounts: Iterable[Account]) -> dict[Account, Known]:
         """`known` inside a transaction of the caller's."""
@@ -128,10 +127,13 @@ class Accounts:
         """For each (account, person): the other accounts of the same LMS that state this person. One query."""
         if not asked:
             return []
-        async with self._db.read() as tx:
+
+        async def look(tx: Tx) -> Sequence[Any]:
             x = tx.json_rows(("n", "int"), ("vendor_id", "int"), ("account_key", "blob"), ("person_id", "int"))
             rows = [(n, account.vendor_id, account.key, person) for n, (account, person) in enumerate(asked)]
-            found = await tx.rows(OTHERS.format(x=x), rows=tx.pack(rows))
+            return await tx.rows(OTHERS.format(x=x), rows=tx.pack(rows))
+
+        found = await self._db.look(look)
         told: list[list[OtherAccount]] = [[] for _ in asked]
         for row in found:
             account, person_id = asked[row.n]

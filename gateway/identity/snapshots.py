@@ -4,8 +4,9 @@ Values of people are sealed; questions and sector identifiers are blind indexes.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
@@ -95,12 +96,16 @@ class Snapshots:
     async def find(self, keys: Iterable[LookupKey]) -> dict[LookupKey, Known]:
         """Stored answers of any age, in one read; those the change feed has overtaken are left out."""
         blind = {self.blind_key(key): key for key in keys}
-        async with self._db.read() as tx:
+
+        async def look(tx: Tx) -> tuple[Sequence[Any], Sequence[Any]]:
             x = tx.json_rows(("key", "blob"))
             lookups = await tx.rows(FIND.format(x=x), rows=tx.pack([(key,) for key in blind]))
             ids = sorted({id_ for row in lookups for id_ in orjson.loads(row.person_ids)})
             x = tx.json_rows(("id", "int"))
             people = await tx.rows(PEOPLE.format(x=x), rows=tx.pack([(id_,) for id_ in ids])) if ids else []
+            return lookups, people
+
+        lookups, people = await self._db.look(look)
         files = {
             row.id: (self.open(bytes(row.sector_key), bytes(row.snapshot_sealed)), Person(row.id, row.version))
             for row in people
@@ -151,9 +156,12 @@ class Snapshots:
 
     async def heard(self, since_ms: int) -> Heard:
         """What the feed has said of stored questions since `since_ms`, late commits included; one read."""
-        async with self._db.read() as tx:
+
+        async def look(tx: Tx) -> tuple[Sequence[Any], Sequence[Any]]:
             changed = await tx.rows(CHANGED, since=since_ms - _LATE_COMMIT_MS)
-            cursor = await tx.rows("SELECT at_ms FROM cursors WHERE name = :name", name=FEED)
+            return changed, await tx.rows("SELECT at_ms FROM cursors WHERE name = :name", name=FEED)
+
+        changed, cursor = await self._db.look(look)
         return Heard({bytes(row.key): row.changed_at_ms for row in changed}, cursor[0].at_ms if cursor else 0)
 
     async def mark_changed(

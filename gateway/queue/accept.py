@@ -31,6 +31,8 @@ FROM {x} WHERE true
 ON CONFLICT DO NOTHING
 RETURNING id, vendor_id, event_id, revision"""
 
+PAYLOADS = "INSERT INTO payloads (delivery_id, body) VALUES (:delivery_id, :body)"
+
 KNOWN = """
 SELECT d.id, d.vendor_id, d.event_id, d.revision, d.digest
 FROM {x} JOIN deliveries d ON d.vendor_id = x.vendor_id AND d.event_id = x.event_id
@@ -171,8 +173,8 @@ async def store(tx: Tx, arrivals: Sequence[Arrival], asides: Sequence[SetAside],
         inserted = await _insert(tx, [arrivals[i] for i in fresh.values()], now)
         if len(inserted) < len(fresh):  # another process stored the same event between our two statements
             known = await _known(tx, arrivals)
-        await tx.insert_many(
-            insert(tables.payloads),
+        await tx.run_many(
+            PAYLOADS,
             [{"delivery_id": id_, "body": arrivals[fresh[key]].body} for key, id_ in inserted.items()],
         )
         corrected = await _replace_older(tx, arrivals, fresh, inserted, known, now)

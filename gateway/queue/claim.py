@@ -56,7 +56,9 @@ SELECT x.lane FROM {x} WHERE EXISTS (
 
 
 async def claim_in(tx: Tx, state: State, lane: int, *, now: int, limit: int, lease_ms: int) -> list[Delivery]:
-    """Leases up to `limit` due rows of one lane. Returns: deliveries ordered by (received, id)."""
+    """Leases up to `limit` due rows of one lane, one in the suspect lane. Returns: by (received, id)."""
+    if lane == SUSPECT:
+        limit = 1
     extra = _MARK_UNKNOWN if state is State.VERIFIED else ""
     if tx.dialect == "postgresql":
         await tx.rows(WALK_THE_INDEX)
@@ -101,8 +103,6 @@ async def claim(
     Returns: 0..limit deliveries ordered by (received_at_ms, id).
     Raises: StorageBusy when the database did not take the transaction.
     """
-    if lane == SUSPECT:
-        limit = 1
     return await db.write(
         lambda tx: claim_in(tx, state, lane, now=clock.now_ms(), limit=limit, lease_ms=lease_ms)
     )
@@ -110,15 +110,17 @@ async def claim(
 
 async def due_lanes(db: Database, clock: Clock, state: State, lanes: Sequence[int]) -> list[int]:
     """Those of `lanes` in which at least one row of `state` is due, in the order given. Writes nothing."""
-    async with db.read() as tx:
-        x = tx.json_rows(("lane", "int"))
+
+    async def look(tx: Tx) -> set[int]:
         found = await tx.rows(
-            DUE_LANES.format(x=x),
+            DUE_LANES.format(x=tx.json_rows(("lane", "int"))),
             rows=tx.pack([(lane,) for lane in lanes]),
             state=state.value,
             now=clock.now_ms(),
         )
-    due = {row.lane for row in found}
+        return {row.lane for row in found}
+
+    due = await db.look(look)
     return [lane for lane in lanes if lane in due]
 
 

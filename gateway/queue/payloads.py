@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from gateway.model.completion import Completion
 from gateway.security.vault import Vault, aad
 from gateway.storage.data_keys import load_keys_of
-from gateway.storage.engine import Database
+from gateway.storage.engine import Database, Tx
 
 LOAD = "SELECT p.delivery_id, p.body FROM {x} JOIN payloads p ON p.delivery_id = x.id"
 
@@ -31,12 +31,17 @@ async def load(db: Database, vault: Vault, delivery_ids: Iterable[int]) -> dict[
 
     Keys that another process made meanwhile are loaded into `vault`, so that it opens them.
     """
-    async with db.read() as tx:
-        x = tx.json_rows(("id", "int"))
-        found = await tx.rows(LOAD.format(x=x), rows=tx.pack([(id_,) for id_ in delivery_ids]))
-    bodies = {row.delivery_id: bytes(row.body) for row in found}
+    ids = list(delivery_ids)
+    bodies = await db.look(lambda tx: load_in(tx, ids))
     await load_keys_of(db, vault, bodies.values())
     return bodies
+
+
+async def load_in(tx: Tx, delivery_ids: Iterable[int]) -> dict[int, bytes]:
+    """`load` inside a transaction of the caller's, who sees to the keys afterwards."""
+    x = tx.json_rows(("id", "int"))
+    found = await tx.rows(LOAD.format(x=x), rows=tx.pack([(id_,) for id_ in delivery_ids]))
+    return {row.delivery_id: bytes(row.body) for row in found}
 
 
 def _place(vendor_id: int, event_id: str, revision: int) -> bytes:

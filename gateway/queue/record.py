@@ -6,14 +6,13 @@ kept in the attempt log as late and changes nothing else.
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from gateway.model.clock import Clock
 from gateway.model.outcomes import Advance, Bury, Hold, RetryLater
 from gateway.model.states import Kind, State
 from gateway.queue import attempts, records, retry
-from gateway.queue.delivery import Delivery, Result
+from gateway.queue.delivery import Delivery, Result, Target
 from gateway.queue.lanes import INTERACTIVE, SUSPECT, VENDOR
 from gateway.queue.wake import lock_against_wakes
 from gateway.storage.engine import Database, Tx
@@ -39,6 +38,7 @@ class Recorded(NamedTuple):
 
     lost: set[int]  # deliveries whose lease was lost; only the attempt log knows of their results
     leased: list[Delivery]  # verified deliveries that are claimed for the deliver stage already
+    places: dict[int, records.Standing]  # of the leased ones, as of this transaction
 
 
 class _Row(NamedTuple):
@@ -101,10 +101,11 @@ async def record_in(
             row if r.target is None else _leased(row, now + next_lease_ms)
             for r, row in zip(results, rows, strict=True)
         ]
-    targets = [r.target for r in results if r.target is not None]
-    record_ids = await records.ensure(tx, targets)
+    targets = [(r.delivery.id, r.target) for r in results if r.target is not None]
+    record_ids, fresh = await records.ensure(tx, targets)
     await records.lock(tx, *_concerned(results, acknowledged, record_ids))
     kept = await _update(tx, results, rows, record_ids, now)
+    await records.empty(tx, [record_id for record_id, id_ in fresh.items() if id_ not in kept])
     await _write_waits(tx, [r for r in results if r.delivery.id in kept])
     await attempts.append(
         tx,
@@ -128,15 +129,37 @@ async def record_in(
             if isinstance(r.outcome, RetryLater) and r.outcome.outrank and r.delivery.record_id
         ],
     )
-    await _settle(tx, [r for r in results if r.delivery.id in kept], record_ids, now)
-    taken = [_next_claim(r, record_ids) for r, row in zip(results, rows, strict=True) if row.leased]
-    return Recorded({r.delivery.id for r in results} - kept, [d for d in taken if d.id in kept])
+    await _settle(tx, [r for r in results if r.delivery.id in kept], record_ids, fresh, now)
+    taken = [
+        _next_claim(r, r.target, record_ids)
+        for r, row in zip(results, rows, strict=True)
+        if row.leased and r.target is not None and r.delivery.id in kept
+    ]
+    lost = {r.delivery.id for r in results} - kept
+    return Recorded(lost, taken, await _places(tx, taken, {r.delivery.id: r.target for r in results}, fresh))
+
+
+async def _places(
+    tx: Tx, taken: Sequence[Delivery], targets: Mapping[int, Target | None], fresh: Mapping[int, int]
+) -> dict[int, records.Standing]:
+    """Where the leased deliveries stand. That of a new record is known without looking."""
+    places = {}
+    for d in taken:
+        target = targets[d.id]
+        if d.record_id is not None and target is not None and fresh.get(d.record_id) == d.id:
+            key = (target.person_id, target.module_code, target.school_year)
+            places[d.id] = records.Standing(
+                d.record_id, d.id, 1, *key, body_id=d.id, newest_revision=d.revision
+            )
+    if others := [d.id for d in taken if d.id not in places]:
+        places |= await records.standing_in(tx, others)
+    return places
 
 
 def _concerned(
     results: Sequence[Result],
     acknowledged: Sequence[records.Acknowledged],
-    record_ids: Mapping[tuple[int, str, str], int],
+    record_ids: Mapping[records.RecordKey, int],
 ) -> tuple[set[int], list[tuple[int, str]]]:
     """The records that these results may change, and the events whose older revisions may leave theirs."""
     ids = set(record_ids.values())
@@ -146,19 +169,24 @@ def _concerned(
     return ids, [(d.vendor_id, d.event_id) for d in corrected]
 
 
-def _next_claim(result: Result, record_ids: dict[tuple[int, str, str], int]) -> Delivery:
+def _next_claim(result: Result, target: Target, record_ids: Mapping[records.RecordKey, int]) -> Delivery:
     """The delivery as the deliver stage holds it."""
-    target = result.target
-    assert target is not None
-    return replace(
-        result.delivery,
+    d = result.delivery
+    return Delivery(
+        id=d.id,
+        vendor_id=d.vendor_id,
+        event_id=d.event_id,
+        revision=d.revision,
+        kind=d.kind,
         state=State.VERIFIED,
-        fence=result.delivery.fence + 1,
+        lane=d.lane,
+        fence=d.fence + 1,
         tries=0,
         claims=1,
         was_unknown=False,
         person_id=target.person_id,
         record_id=record_ids[target.person_id, target.module_code, target.school_year],
+        received_at_ms=d.received_at_ms,
     )
 
 
@@ -211,7 +239,7 @@ async def _update(
     tx: Tx,
     results: Sequence[Result],
     rows: Sequence[_Row],
-    record_ids: dict[tuple[int, str, str], int],
+    record_ids: Mapping[records.RecordKey, int],
     now: int,
 ) -> set[int]:
     x = tx.json_rows(
@@ -281,7 +309,11 @@ async def _write_waits(tx: Tx, kept: Sequence[Result]) -> None:
 
 
 async def _settle(
-    tx: Tx, kept: Sequence[Result], record_ids: dict[tuple[int, str, str], int], now: int
+    tx: Tx,
+    kept: Sequence[Result],
+    record_ids: Mapping[records.RecordKey, int],
+    fresh: Mapping[int, int],
+    now: int,
 ) -> None:
     """Chooses winners anew wherever a delivery joined, left or fell out of a record."""
     joined: dict[int, list[int]] = {}
@@ -291,7 +323,8 @@ async def _settle(
         d, target, outcome = result.delivery, result.target, result.outcome
         if target is not None:
             record_id = record_ids[target.person_id, target.module_code, target.school_year]
-            joined.setdefault(record_id, []).append(d.id)
+            if fresh.get(record_id) != d.id:  # that one has its winner
+                joined.setdefault(record_id, []).append(d.id)
             if d.revision > 1:
                 corrections.append(records.Correction(d.id, d.vendor_id, d.event_id, d.revision, record_id))
             if d.record_id is not None and d.record_id != record_id:

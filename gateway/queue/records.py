@@ -49,9 +49,16 @@ ON CONFLICT (vendor_id, event_id, revision, kind) DO UPDATE SET
        person_id = excluded.person_id, reason = NULL, tries = 0, claims = 0,
        fence = deliveries.fence + 1, changed_at_ms = excluded.changed_at_ms
 RETURNING id, record_id"""
+# A record that one delivery alone joins has it as its winner from the first.
 ENSURE = """
-INSERT INTO records (person_id, module_code, school_year, record_revision, sent_revision)
-SELECT x.person_id, x.module_code, x.school_year, 0, 0 FROM {x} WHERE true ON CONFLICT DO NOTHING"""
+INSERT INTO records (person_id, module_code, school_year, record_revision, winner_id, sent_revision)
+SELECT x.person_id, x.module_code, x.school_year, CASE WHEN x.winner_id IS NULL THEN 0 ELSE 1 END,
+       x.winner_id, 0
+FROM {x} WHERE true ON CONFLICT DO NOTHING
+RETURNING id, person_id, module_code, school_year, winner_id"""
+# Its delivery's lease was lost: somebody else decides.
+EMPTY = """
+UPDATE records SET winner_id = NULL, record_revision = 0 FROM {x} WHERE records.id = x.id"""
 FIND = """
 SELECT r.id, r.person_id, r.module_code, r.school_year
 FROM {x} JOIN records r ON r.person_id = x.person_id AND r.module_code = x.module_code
@@ -68,6 +75,9 @@ WHERE deliveries.vendor_id = x.vendor_id AND deliveries.event_id = x.event_id
 RETURNING deliveries.id, deliveries.record_id"""
 
 
+RecordKey = tuple[int, str, str]  # person, module, school year
+
+
 class Correction(NamedTuple):
     """A verified delivery with a revision above 1, and the record it now belongs to."""
 
@@ -78,16 +88,38 @@ class Correction(NamedTuple):
     record_id: int
 
 
-async def ensure(tx: Tx, targets: Iterable[Target]) -> dict[tuple[int, str, str], int]:
-    """Makes missing records. Returns: natural key -> record id, for every target."""
-    keys = sorted({(t.person_id, t.module_code, t.school_year) for t in targets})
-    if not keys:
-        return {}
-    x = tx.json_rows(("person_id", "int"), ("module_code", "text"), ("school_year", "text"))
-    rows = tx.pack(keys)
-    await tx.run(ENSURE.format(x=x), rows=rows)
-    found = await tx.rows(FIND.format(x=x), rows=rows)
-    return {(row.person_id, row.module_code, row.school_year): row.id for row in found}
+class Ensured(NamedTuple):
+    """`ids`: natural key -> record id, for every target. `fresh`: new record -> the one delivery it is for."""
+
+    ids: dict[RecordKey, int]
+    fresh: dict[int, int]
+
+
+async def ensure(tx: Tx, targets: Iterable[tuple[int, Target]]) -> Ensured:
+    """Makes the missing records of (delivery id, target). A new one for one delivery needs no `settle`."""
+    joining: dict[RecordKey, int | None] = {}
+    for delivery_id, t in targets:
+        key = (t.person_id, t.module_code, t.school_year)
+        joining[key] = None if key in joining else delivery_id
+    if not joining:
+        return Ensured({}, {})
+    x = tx.json_rows(
+        ("person_id", "int"), ("module_code", "text"), ("school_year", "text"), ("winner_id", "int")
+    )
+    cells = sorted((*key, winner_id) for key, winner_id in joining.items())
+    made = await tx.rows(ENSURE.format(x=x), rows=tx.pack(cells))
+    ids = {(row.person_id, row.module_code, row.school_year): row.id for row in made}
+    if len(made) < len(joining):
+        x = tx.json_rows(("person_id", "int"), ("module_code", "text"), ("school_year", "text"))
+        found = await tx.rows(FIND.format(x=x), rows=tx.pack(sorted(joining.keys() - ids.keys())))
+        ids |= {(row.person_id, row.module_code, row.school_year): row.id for row in found}
+    return Ensured(ids, {row.id: row.winner_id for row in made if row.winner_id is not None})
+
+
+async def empty(tx: Tx, record_ids: Iterable[int]) -> None:
+    """Takes the delivery out of new records again: its result was not written."""
+    if ids := sorted(record_ids):
+        await tx.run(EMPTY.format(x=tx.json_rows(("id", "int"))), rows=tx.pack([(id_,) for id_ in ids]))
 
 
 async def lock(tx: Tx, record_ids: Iterable[int], events: Iterable[tuple[int, str]] = ()) -> None:
@@ -329,9 +361,14 @@ class Standing(NamedTuple):
 
 async def standing(db: Database, delivery_ids: Iterable[int]) -> dict[int, Standing]:
     """The records of these deliveries, in one query."""
-    async with db.read() as tx:
-        x = tx.json_rows(("id", "int"))
-        found = await tx.rows(STANDING.format(x=x), rows=tx.pack([(id_,) for id_ in delivery_ids]))
+    ids = list(delivery_ids)
+    return await db.look(lambda tx: standing_in(tx, ids))
+
+
+async def standing_in(tx: Tx, delivery_ids: Iterable[int]) -> dict[int, Standing]:
+    """`standing` inside a transaction of the caller's."""
+    x = tx.json_rows(("id", "int"))
+    found = await tx.rows(STANDING.format(x=x), rows=tx.pack([(id_,) for id_ in delivery_ids]))
     return {
         row.id: Standing(
             row.record_id,

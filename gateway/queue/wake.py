@@ -40,8 +40,12 @@ async def lock_against_wakes(tx: Tx, *, exclusive: bool) -> None:
 
 async def newest_wake(db: Database) -> int:
     """The sequence number to remember before a stage looks at anything."""
-    async with db.read() as tx:
-        [row] = await tx.rows("SELECT COALESCE(MAX(seq), 0) AS seq FROM wakes")
+    return await db.look(newest_wake_in)
+
+
+async def newest_wake_in(tx: Tx) -> int:
+    """`newest_wake` inside a transaction of the caller's, before it claims."""
+    [row] = await tx.rows("SELECT COALESCE(MAX(seq), 0) AS seq FROM wakes")
     return int(row.seq)
 
 

@@ -8,12 +8,13 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import orjson
 import structlog
 
-from gateway.bdtx.courses import Courses
+from gateway.bdtx.courses import Courses, MappedCourse
 from gateway.bdtx.modules import find
 from gateway.identity.people import People
-from gateway.model.clock import HOUR_MS, MINUTE_MS, Clock
+from gateway.model.clock import HOUR_MS, MINUTE_MS, SECOND_MS, Clock
 from gateway.model.completion import Completion
 from gateway.model.errors import (
     CredentialsRefused,
@@ -49,6 +50,7 @@ log = structlog.get_logger(__name__)
 
 PROBE_ROWS = 20
 _SUCCESS_IS_RECENT_MS = MINUTE_MS
+_STANDS_MS = SECOND_MS  # how long what a transaction said of a record is taken for true
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,24 +123,32 @@ class Deliver:
         """Whether verified deliveries may be handed over directly: only while calls flow freely."""
         return self._gate.is_open
 
-    async def deliver_leased(self, opened: Sequence[tuple[Delivery, Completion]], seen_wake: int) -> None:
+    async def deliver_leased(
+        self, opened: Sequence[tuple[Delivery, Completion, Standing]], seen_wake: int
+    ) -> None:
         """Delivers what the verify stage has just leased to us, its payloads already open.
 
         `seen_wake` is the newest wake it knew before it claimed them.
         """
-        async with kept(self._db, self._clock, [d for d, _ in opened], self._lease_ms) as ours:
+        leased_at_ms = self._clock.now_ms()
+        async with kept(self._db, self._clock, [d for d, _, _ in opened], self._lease_ms) as ours:
             for start in range(0, len(opened), self._batch_items):
-                part = [
-                    (d, completion)
-                    for d, completion in opened[start : start + self._batch_items]
-                    if d.id not in ours.lost
-                ]
-                await self._deliver([d for d, _ in part], {d.id: one for d, one in part}, seen_wake)
+                part = [one for one in opened[start : start + self._batch_items] if one[0].id not in ours.lost]
+                completions = {d.id: completion for d, completion, _ in part}
+                # What has waited is looked at again: a better result may have come meanwhile.
+                is_new = self._clock.now_ms() - leased_at_ms <= _STANDS_MS
+                places = {d.id: place for d, _, place in part} if is_new else None
+                await self._deliver([d for d, _, _ in part], completions, seen_wake, places)
 
     async def _deliver(
-        self, claimed: Sequence[Delivery], opened: Mapping[int, Completion], seen_wake: int
+        self,
+        claimed: Sequence[Delivery],
+        opened: Mapping[int, Completion],
+        seen_wake: int,
+        places: Mapping[int, Standing] | None = None,
     ) -> None:
-        results, ready = await self._prepare(claimed, opened)
+        places = await standing(self._db, [d.id for d in claimed]) if places is None else places
+        results, ready = await self._prepare(claimed, opened, places)
         read, ready = await self._read_back([r for r in ready if r.delivery.was_unknown], ready)
         sent = await self._send(ready)
         answers = [*read, *sent]
@@ -153,10 +163,9 @@ class Deliver:
         )
 
     async def _prepare(
-        self, claimed: Sequence[Delivery], opened: Mapping[int, Completion]
+        self, claimed: Sequence[Delivery], opened: Mapping[int, Completion], places: Mapping[int, Standing]
     ) -> tuple[list[Result], list[_Ready]]:
         """Leaves out what no longer stands for its record; opens and maps the rest."""
-        places = await standing(self._db, [d.id for d in claimed])
         results: list[Result] = []
         current: list[Delivery] = []
         for d in claimed:
@@ -174,44 +183,29 @@ class Deliver:
         closed = [places[d.id].body_id for d in current if d.id not in opened]
         bodies = await payloads.load(self._db, self._vault, closed) if closed else {}
         people = await self._people.sector_ids({places[d.id].person_id for d in current})
-        ready: list[_Ready] = []
+        completions: list[tuple[Delivery, Completion]] = []
         for d in current:
-            place = places[d.id]
             try:
-                completion = opened.get(d.id) or self._open(d, bodies[place.body_id])
-                ready.append(_Ready(d, place, await self._item(d, place, completion, people)))
-            except PayloadInvalid as error:
-                log.error("record.unmappable", delivery=d.id, faults=[e.path for e in error.errors])
-                results.append(_unmappable(d))
+                completions.append((d, opened.get(d.id) or self._open(d, bodies[places[d.id].body_id])))
             except (KeyError, KeyMissing, SealBroken) as error:
                 code = getattr(error, "code", "payload.missing")
                 log.error("payload.unreadable", delivery=d.id, code=code)
                 later = RetryLater(code, delay_ms=MINUTE_MS)
                 results.append(Result(d, later, code, not_sent=not d.was_unknown))
+        courses = await self._courses.resolve((d.vendor_id, one.course) for d, one in completions)
+        ready: list[_Ready] = []
+        for d, completion in completions:
+            place, course = places[d.id], courses[d.vendor_id, completion.course.course_id]
+            try:
+                ready.append(_Ready(d, place, _item(d, place, completion, course, people)))
+            except PayloadInvalid as error:
+                log.error("record.unmappable", delivery=d.id, faults=[e.path for e in error.errors])
+                results.append(_unmappable(d))
         return results, ready
 
     def _open(self, d: Delivery, body: bytes) -> Completion:
         completion, _ = payloads.open_body(self._vault, d.vendor_id, d.event_id, d.revision, body)
         return completion
-
-    async def _item(
-        self, d: Delivery, place: Standing, completion: Completion, people: Mapping[int, str]
-    ) -> RecordItem:
-        module = find(place.module_code)
-        course = (await self._courses.resolve([(d.vendor_id, completion.course)]))[
-            d.vendor_id, completion.course.course_id
-        ]
-        return to_item(
-            completion,
-            sector_id=people[place.person_id],
-            module_code=place.module_code,
-            school_year=place.school_year,
-            revision=place.record_revision,
-            programme=module.programme if module else None,
-            periods=course.periods or (module.periods if module else None),
-            delivery=str(d.id),
-            withdrawn=d.kind is Kind.WITHDRAWAL,
-        )
 
     async def _read_back(
         self, unknown: Sequence[_Ready], ready: list[_Ready]
@@ -328,6 +322,23 @@ class Deliver:
                 return RetryLater(row.reason, delay, own_fault=row.burns_try, outcome_unknown=unknown)
 
 
+def _item(
+    d: Delivery, place: Standing, completion: Completion, course: MappedCourse, people: Mapping[int, str]
+) -> RecordItem:
+    module = find(place.module_code)
+    return to_item(
+        completion,
+        sector_id=people[place.person_id],
+        module_code=place.module_code,
+        school_year=place.school_year,
+        revision=place.record_revision,
+        programme=module.programme if module else None,
+        periods=course.periods or (module.periods if module else None),
+        delivery=str(d.id),
+        withdrawn=d.kind is Kind.WITHDRAWAL,
+    )
+
+
 def _unmappable(d: Delivery) -> Result:
     """What cannot be mapped is dead; but what TEMIS may have had of it is never buried with it."""
     if not d.was_unknown:
@@ -341,4 +352,4 @@ def _acknowledged(ready: _Ready, stored: StoredRecord) -> Acknowledged:
 
 def _request_hash(item: RecordItem) -> str:
     """Tells whether two attempts sent the same thing, without keeping what was sent."""
-    return hashlib.blake2b(item.model_dump_json().encode(), digest_size=8).hexdigest()
+    return hashlib.blake2b(orjson.dumps(item.__dict__), digest_size=8).hexdigest()

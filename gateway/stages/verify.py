@@ -5,7 +5,7 @@ An outage of the registry is never a verdict: those deliveries wait for it and b
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import structlog
@@ -18,19 +18,20 @@ from gateway.model.states import Kind, State
 from gateway.observe.metrics import Metrics
 from gateway.outbound.gate import Gate
 from gateway.queue import payloads
-from gateway.queue.claim import claim as claim_due
+from gateway.queue.claim import claim_in as claim_due_in
 from gateway.queue.delivery import Delivery, Result
 from gateway.queue.keep import kept
 from gateway.queue.lanes import INTERACTIVE, REPLAY
-from gateway.queue.record import record_in
+from gateway.queue.record import Recorded, record_in
 from gateway.queue.retry import MAX_UNRECORDED_CLAIMS
-from gateway.queue.wake import newest_wake
+from gateway.queue.wake import newest_wake_in
 from gateway.security.vault import Vault
 from gateway.stages.deliver import Deliver
 from gateway.stages.guesses import NOBODYS, Guesses
 from gateway.stages.judging import Judged, Judging, Opened
 from gateway.stages.near_misses import NearMisses
 from gateway.stages.verdict_log import log_in, rows_of
+from gateway.storage.data_keys import load_keys_of
 from gateway.storage.engine import Database, Tx
 
 log = structlog.get_logger(__name__)
@@ -83,13 +84,14 @@ class Verify:
         if not self._gate.allows():
             return 0
         is_probe = self._gate.is_probe
-        seen_wake = await newest_wake(self._db)
-        rows = PROBE_ROWS if is_probe else self._claim_rows
-        claimed = await claim_due(self._db, self._clock, state, lane, limit=rows, lease_ms=self._lease_ms)
+        seen_wake, claimed, bodies = await self._claim(
+            state, lane, PROBE_ROWS if is_probe else self._claim_rows
+        )
         if not claimed:
             self._gate.forgo()
             return 0
-        unopened, opened = await self._open(claimed)
+        await load_keys_of(self._db, self._vault, bodies.values())
+        unopened, opened = self._open(claimed, bodies)
         # What somebody waits for, or what was held for the registry's word, is always asked live.
         is_recheck = state is State.HELD or lane in (INTERACTIVE, REPLAY)
         not_before_ms = self._clock.now_ms() if is_recheck else 0
@@ -98,11 +100,24 @@ class Verify:
             judged = await self._hinted(judged)
         if is_probe:
             self._gate.forgo()  # everybody was known and nobody was called: the probe is not used up
-        verified = await self._record([*unopened, *judged], seen_wake, lease=self._deliver.takes_over())
-        if verified:
+        recorded = await self._record([*unopened, *judged], seen_wake, lease=self._deliver.takes_over())
+        if recorded.leased:
             completions = {d.id: completion for d, completion in opened}
-            await self._deliver.deliver_leased([(d, completions[d.id]) for d in verified], seen_wake)
+            leased = [(d, completions[d.id], recorded.places[d.id]) for d in recorded.leased]
+            await self._deliver.deliver_leased(leased, seen_wake)
         return len(claimed)
+
+    async def _claim(self, state: State, lane: int, limit: int) -> tuple[int, list[Delivery], dict[int, bytes]]:
+        """Returns: the newest wake before anything was looked at, what is leased now, its sealed bodies."""
+
+        async def in_tx(tx: Tx) -> tuple[int, list[Delivery], dict[int, bytes]]:
+            seen_wake = await newest_wake_in(tx)
+            claimed = await claim_due_in(
+                tx, state, lane, now=self._clock.now_ms(), limit=limit, lease_ms=self._lease_ms
+            )
+            return seen_wake, claimed, await payloads.load_in(tx, [d.id for d in claimed]) if claimed else {}
+
+        return await self._db.write(in_tx)
 
     async def _hinted(self, judged: Sequence[Judged]) -> list[Judged]:
         """Near misses beside what nobody has; they change no verdict."""
@@ -117,9 +132,10 @@ class Verify:
             hinted[places[n]] = replace(judged[places[n]], verdict=verdict)
         return hinted
 
-    async def _open(self, claimed: Sequence[Delivery]) -> tuple[list[Judged], list[Opened]]:
+    def _open(
+        self, claimed: Sequence[Delivery], bodies: Mapping[int, bytes]
+    ) -> tuple[list[Judged], list[Opened]]:
         """Unseals the payloads. What cannot be opened waits for its key; what kills workers is buried."""
-        bodies = await payloads.load(self._db, self._vault, [d.id for d in claimed])
         unopened: list[Judged] = []
         opened: list[Opened] = []
         for d in claimed:
@@ -139,21 +155,21 @@ class Verify:
                 unopened.append(Judged(Result(d, RetryLater(code, delay_ms=MINUTE_MS), code)))
         return unopened, opened
 
-    async def _record(self, judged: Sequence[Judged], seen_wake: int, *, lease: bool) -> list[Delivery]:
-        """Writes all verdicts. Returns: with `lease`, the verified deliveries, claimed for delivery already."""
+    async def _record(self, judged: Sequence[Judged], seen_wake: int, *, lease: bool) -> Recorded:
+        """Writes all verdicts. With `lease`, what is verified is claimed for delivery already."""
         rows = rows_of(judged)
         results = [j.result for j in judged]
         statements = [j.statement for j in judged if j.statement is not None]
         next_lease_ms = self._lease_ms if lease else 0
 
-        async def in_tx(tx: Tx) -> list[Delivery]:
+        async def in_tx(tx: Tx) -> Recorded:
             now = self._clock.now_ms()
             recorded = await record_in(tx, self.name, results, (), seen_wake, now, self._jitter, next_lease_ms)
             await log_in(tx, rows, now)
             await self._accounts.state_in(tx, statements, now)
-            return recorded.leased
+            return recorded
 
-        leased = await self._db.write(in_tx)
+        recorded = await self._db.write(in_tx)
         for code, n in Counter(j.result.code for j in judged if j.verdict is not None).items():
             self._metrics.verdicts.labels(code).inc(n)
-        return leased
+        return recorded

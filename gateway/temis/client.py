@@ -41,7 +41,7 @@ class TemisClient:
         request = BatchRequest.model_construct(items=list(items))  # the items are validated already
         body = BATCH_REQUEST.dump_json(request, exclude_none=True, exclude_defaults=False)
         answers = (await self._caller.post(BATCH_PATH, body, BATCH_ANSWER.validate_json)).answers
-        if [answer.key for answer in answers] != [item.key for item in items]:
+        if len(answers) != len(items) or not all(map(_is_about, answers, items)):
             raise Garbled(f"POST {BATCH_PATH}: the answers do not line up with the items", status=200)
         return answers
 
@@ -64,3 +64,11 @@ class TemisClient:
         if len(records) != len(keys) or any(r and r.key != key for r, key in zip(records, keys, strict=True)):
             raise Garbled(f"POST {QUERY_PATH}: the records do not line up with the keys", status=200)
         return records
+
+
+def _is_about(answer: ItemAnswer, item: RecordItem) -> bool:
+    return (
+        answer.sector_id == item.sector_id
+        and answer.module_code == item.module_code
+        and answer.school_year == item.school_year
+    )

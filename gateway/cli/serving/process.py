@@ -5,7 +5,10 @@ A worker that dies ends its process in the same order, but with another status: 
 
 import asyncio
 import gc
+import os
+import secrets
 import signal
+import socket
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
@@ -23,9 +26,11 @@ from gateway.console.mount import mount
 from gateway.console.parts import Parts
 from gateway.model.clock import HOUR_MS
 from gateway.observe.logs import configure
+from gateway.queue.terms import networks
 from gateway.queue.worker import Worker
 from gateway.security.tokens import Tokens
 from gateway.settings import Settings
+from gateway.stages.presence import Presence
 from gateway.storage.data_keys import ensure_data_keys
 
 T = TypeVar("T")
@@ -78,6 +83,8 @@ def context_of(
         identities=gateway.identities,
         links=gateway.links,
         callbacks=gateway.callbacks,
+        trusted_proxies=networks(settings.trusted_proxies),
+        client_cert_header=settings.client_cert_header,
         streaming=gateway.streaming,
         checking=authority.checking if authority is not None else None,
         status=gateway.status,
@@ -129,11 +136,24 @@ async def open_web(
     authority: Authority | None = None,
 ) -> AsyncIterator[str]:
     """Listens while the block runs. Yields: the base address. Raises: OSError when the port is taken."""
-    app = make_app(context_of(gateway, pipeline, drain, authority), probes_only=probes_only)
+    context = context_of(gateway, pipeline, drain, authority)
+    app = make_app(context, probes_only=probes_only)
     if not probes_only:
         mount(app, parts_of(gateway, pipeline, authority))
-    async with listening(app, gateway.settings.host, port) as address:
-        yield address
+    here = asyncio.create_task(_present(gateway, context)) if not probes_only else None
+    try:
+        async with listening(app, gateway.settings.host, port) as address:
+            yield address
+    finally:
+        if here is not None:
+            here.cancel()
+            await asyncio.gather(here, return_exceptions=True)
+
+
+async def _present(gateway: Gateway, context: Context) -> None:
+    """Lets the other processes know of this one while it serves."""
+    holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+    await Presence(gateway.db, gateway.clock, holder, context.quota, context.uses).run()
 
 
 async def work_until_drained(gateway: Gateway, worker: Worker | None, drain: Drain) -> Exit:
@@ -172,7 +192,7 @@ def spare_the_collector() -> None:
     """What start-up made stays for good: looking through it would stop every request for some 70 ms (0013)."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000, 20, 50)
+    gc.set_threshold(50_000, 20, 50)
 
 
 async def _keep_data_keys(gateway: Gateway) -> None:
