@@ -2,8 +2,8 @@
 
 single: one signed completion a POST over 64 connections, to a bare aiohttp echo, to our handler without
 storage, and to `gateway serve --no-worker`, all with the same requests. batch: 500 a POST over 4 connections,
-beside raw `sqlite3.executemany` of the same rows with the same digests and sealing, each commit waiting for the
-disk.
+and stream: as many lines in one body, beside raw `sqlite3.executemany` of the same rows with the same digests
+and sealing, each commit waiting for the disk.
 """
 
 import itertools
@@ -18,6 +18,7 @@ from bench.harness import Bench, Measured, Run, Variant, chosen, main
 from bench.load import Spec, load
 from bench.place import Place, a_place
 from bench.processes import Failed, Process, running
+from bench.stream_load import stream_load
 
 UNIT = "completions/s"
 WARM = 256  # so many single POSTs go before those that are timed
@@ -46,6 +47,7 @@ async def measure(options: Options) -> Measured:
             "single.no_storage": lambda _: desk.send("no_storage", batch=1),
             "single.gateway": lambda _: desk.send("gateway", batch=1),
             "batch.gateway": lambda _: desk.send("gateway", batch=BATCH),
+            "stream.gateway": lambda _: desk.stream("gateway"),
             "batch.raw": lambda _: _raw("accept", options.items),
             "batch.raw_parsed": lambda _: _raw("accept_parsed", options.items),
         }
@@ -56,6 +58,8 @@ async def measure(options: Options) -> Measured:
         ("single.gateway", "single.echo"),
         ("batch.gateway", "batch.raw"),
         ("batch.gateway", "batch.raw_parsed"),
+        ("stream.gateway", "batch.raw"),
+        ("stream.gateway", "batch.raw_parsed"),
     ):
         measured.compare(name, over)
     return measured
@@ -100,6 +104,25 @@ class _Desk:
             "peak_mb": process.peak_mb(),
         }
         return Run(spec.total / sent.took_s, facts)
+
+    async def stream(self, name: str) -> Run:
+        """One run of lines over one connection. Raises: Failed when not all was accepted."""
+        process, place = await self._server(name)
+        total = self._options.items
+        spec = Spec(place.address, place.secret, total, connections=1, run=next(self._runs))
+        async with stream_load(place, spec) as sender:
+            cpu_s = process.cpu_s()
+            sent = await sender.go()
+            cpu_s = process.cpu_s() - cpu_s
+        if sent.accepted != total:
+            raise Failed(f"{name} accepted {sent.accepted} of {total} lines\n{process.tail()}")
+        self._accepted[name] += sent.accepted
+        facts = {
+            "cpu_us": cpu_s / total * 1e6,
+            "generator_cores": sent.cpu_s / sent.took_s,
+            "peak_mb": process.peak_mb(),
+        }
+        return Run(total / sent.took_s, facts)
 
     async def check(self) -> list[str]:
         """What the gateway answered 202 for is all there. Raises: Failed."""

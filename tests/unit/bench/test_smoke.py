@@ -71,6 +71,13 @@ async def test_accepting_is_compared_with_the_same_handler_that_stores_nothing()
     assert found["single POST against the same handler without storage"] in ("met", "not met")
 
 
+async def test_a_stream_is_measured_by_what_it_committed():
+    """A line counts once its checkpoint was told; all of them are in the balance."""
+    measured = await accept.measure(accept.Options(items=TOTAL, rounds=1, variants="stream.gateway; batch.raw"))
+    assert set(measured.ratios) == {"stream.gateway / batch.raw"}
+    assert f"The gateway accepted {TOTAL} completions; its balance closes with all of them." in measured.notes
+
+
 async def test_a_peer_that_cannot_be_imported_is_left_out_with_a_clear_line(monkeypatch):
     """Peers are optional: without them the other figures are made all the same."""
     peer = Peer("nobody's queue", ("no_such_module",), None)
