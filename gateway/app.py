@@ -57,6 +57,7 @@ from gateway.stages.checking import Checking
 from gateway.stages.deliver import Deliver
 from gateway.stages.duties import TTL_MS, Duties, Duty
 from gateway.stages.expected import Expected
+from gateway.stages.expiring import Expiring
 from gateway.stages.feed import Feed
 from gateway.stages.file_check.judging import FileJudge
 from gateway.stages.file_check.work import FileChecks, FileCheckWork
@@ -332,6 +333,7 @@ async def open_pipeline(gateway: Gateway, *, limits: BreakerLimits | None = None
         sweep = Sweep(g.db, g.clock)
         changed_rules = ChangedRules(g.db, g.clock, g.policy, ttl_ms=TTL_MS)
         publishing = Publishing(g.db, g.clock, ttl_ms=TTL_MS)
+        expiring = Expiring(g.db, g.clock, ttl_ms=TTL_MS)
         calling = Calling(g.db, g.clock, g.vault, g.poster, jitter=jitter, ttl_ms=TTL_MS)
         reconcile = _reconcile(g, temis, temis_gate)
         reconciling = Reconciling(g.db, g.clock, reconcile, interval_ms=s.temis.reconcile_every_s * 1000)
@@ -341,7 +343,7 @@ async def open_pipeline(gateway: Gateway, *, limits: BreakerLimits | None = None
             g.replaying,
         ]
         tidy = Tidy(g.jobs, g.clock, keep_days=s.files_keep_days)
-        always: list[Duty] = [sweep, changed_rules, tidy, publishing, calling, reconciling, *_case_duties(g)]
+        always: list[Duty] = [sweep, changed_rules, tidy, publishing, calling, expiring, reconciling, *_case_duties(g)]
         watching = _watch_duties(g, stack)
         holder = _holder()
         polls = [feed] if s.registry.changes_poll_s else []

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from aiohttp import web
 
+from gateway.api.admission import admit
 from gateway.api.context import CONTEXT
 from gateway.api.edge import FACTS
 from gateway.api.problems import Refusal
@@ -32,6 +33,7 @@ async def authorized(request: web.Request, purpose: str = READ) -> Vendor:
         raise SignatureRefused("token.invalid", "the vendor is unknown")
     context.tokens.open(token, vendor.id, purpose, context.clock.now_ms() // 1000)
     request[FACTS]["vendor"] = vendor.name
+    admit(request, vendor)
     return vendor
 
 

@@ -10,6 +10,9 @@ from gateway.model.clock import Clock
 from gateway.model.texts import Lang
 from gateway.observe.metrics import Metrics
 from gateway.outbound.gate import Gate
+from gateway.queue.quota import Quota
+from gateway.queue.terms import Network
+from gateway.queue.turns import Turns
 from gateway.queue.vendors import Vendors
 from gateway.security.tokens import Tokens
 from gateway.stages.callback_acts import CallbackActs
@@ -17,6 +20,7 @@ from gateway.stages.changes import Changes
 from gateway.stages.checking import Checking
 from gateway.stages.identities import Identities
 from gateway.stages.links import Links
+from gateway.stages.presence import Uses
 from gateway.stages.receive import Receive
 from gateway.stages.streaming import Streaming
 from gateway.stages.status import StatusBoard
@@ -84,6 +88,11 @@ class Context:
     identities: Identities | None = None
     links: Links | None = None
     callbacks: CallbackActs | None = None
+    quota: Quota = field(default_factory=Quota)
+    turns: Turns = field(default_factory=Turns)
+    uses: Uses = field(default_factory=Uses)
+    trusted_proxies: tuple[Network, ...] = ()  # whose X-Forwarded-For is believed
+    client_cert_header: str = ""  # in which they state the SHA-256 of a client's certificate
     checking: Checking | None = None  # none where the sector database's address is not set
     streaming: Streaming | None = None
     stream_idle_s: float = 300.0  # a stream that sends nothing for so long is ended

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 from aiohttp import web
 
+from gateway.api.admission import STANDING
 from gateway.api.context import CONTEXT, Context
 from gateway.api.languages import preferred
 from gateway.api.mapping import refusal_of
@@ -45,7 +46,10 @@ async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
     finally:
         context.drain.leave()
         _tell(request, status, facts, started)
-    answer.headers["X-Correlation-Id"] = trace_id
+    if not answer.prepared:
+        answer.headers["X-Correlation-Id"] = trace_id
+        if (standing := request.get(STANDING)) is not None:
+            answer.headers.update(standing.headers)
     return answer
 
 

@@ -40,6 +40,10 @@ STATUS: Final[Mapping[str, int]] = {
     "token.missing": 401,
     "token.invalid": 401,
     "token.expired": 401,
+    "source.ended": 403,
+    "source.not_begun": 403,
+    "source.address": 403,
+    "source.certificate": 403,
     "not_found": 404,
     "route.not_found": 404,
     "method.not_allowed": 405,
@@ -66,6 +70,7 @@ STATUS: Final[Mapping[str, int]] = {
     "callback.unproved": 422,
     "callback.unreachable": 422,
     "callback.url_refused": 422,
+    "rate.exceeded": 429,
     "internal.error": 500,
     "overloaded": 503,
     "registry.silent": 503,
@@ -76,8 +81,11 @@ STATUS: Final[Mapping[str, int]] = {
 }
 
 # What a route with a signature, one with a token, and any route that reads or writes may answer with.
-SIGNATURE_CODES: Final = tuple(code for code in STATUS if code.startswith("signature."))
-TOKEN_CODES: Final = tuple(code for code in STATUS if code.startswith("token."))
+# What a source may be refused for once it is known (api/admission.py) comes with either.
+MESSAGE_CODES: Final = tuple(code for code in STATUS if code.startswith("signature."))
+SOURCE_CODES: Final = tuple(code for code in STATUS if code.startswith(("source.", "rate.")))
+SIGNATURE_CODES: Final = (*MESSAGE_CODES, *SOURCE_CODES)
+TOKEN_CODES: Final = (*(code for code in STATUS if code.startswith("token.")), *SOURCE_CODES)
 UNAVAILABLE_CODES: Final = tuple(code for code, status in STATUS.items() if status == 503)
 
 

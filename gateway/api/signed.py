@@ -7,6 +7,7 @@ import asyncio
 
 from aiohttp import web
 
+from gateway.api.admission import admit
 from gateway.api.context import CONTEXT, Context
 from gateway.api.edge import FACTS
 from gateway.api.problems import Refusal
@@ -29,9 +30,12 @@ async def signed(request: web.Request, *, has_body: bool) -> tuple[Vendor, bytes
         facts["vendor"] = vendor.name
     live = vendor.live if vendor is not None and vendor.live else _NOBODYS
     expired = vendor.expired if vendor is not None else ()
-    verify(live, request.headers, body, context.clock.now_ms() // 1000, expired_secrets=expired)
+    now_ms = context.clock.now_ms()
+    which = verify(live, request.headers, body, now_ms // 1000, expired_secrets=expired)
     if vendor is None:  # cannot be: nobody has that secret
         raise SignatureRefused("signature.no_match", "the vendor is unknown")
+    context.uses.note(vendor.live_ids[which], now_ms)
+    admit(request, vendor)
     _note(request, body)
     return vendor, body
 

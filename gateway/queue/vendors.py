@@ -8,6 +8,7 @@ from sqlalchemy import insert
 from gateway.model.clock import DAY_MS, Clock
 from gateway.model.errors import NotFound, Refused
 from gateway.queue.lanes import vendor_lane
+from gateway.queue.terms import COLUMNS, Terms
 from gateway.security.signatures import new_secret
 from gateway.security.vault import LASTING, Vault, aad
 from gateway.storage import tables
@@ -15,6 +16,8 @@ from gateway.storage.engine import Database, Tx
 
 OVERLAP_MS = DAY_MS  # both secrets are live for a day after a rotation (Standard Webhooks)
 _REREAD_MS = 2_000
+NOTHING_STATED = Terms()
+_TERMS = ", ".join(COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,8 @@ class Vendor:
     paused: bool
     live: tuple[str, ...]
     expired: tuple[str, ...]
+    live_ids: tuple[int, ...] = ()  # of `live`, in the same order
+    terms: Terms = NOTHING_STATED
 
 
 async def add_vendor(db: Database, vault: Vault, clock: Clock, name: str, connector: str) -> str:
@@ -84,16 +89,21 @@ async def read_vendors(db: Database, vault: Vault, clock: Clock) -> list[Vendor]
     """All vendors by id, with their secrets opened."""
     now = clock.now_ms()
     async with db.read() as tx:
-        rows = await tx.rows("SELECT id, name, connector, lane, paused_at_ms FROM vendors ORDER BY id")
+        rows = await tx.rows(
+            f"SELECT id, name, connector, lane, paused_at_ms, {_TERMS} FROM vendors ORDER BY id"
+        )
         secrets = await tx.rows(
-            "SELECT vendor_id, secret_sealed, expires_at_ms FROM vendor_secrets ORDER BY id DESC"
+            "SELECT id, vendor_id, secret_sealed, expires_at_ms FROM vendor_secrets ORDER BY id DESC"
         )
     live: dict[int, list[str]] = {row.id: [] for row in rows}
     expired: dict[int, list[str]] = {row.id: [] for row in rows}
+    live_ids: dict[int, list[int]] = {row.id: [] for row in rows}
     for row in secrets:
         secret = vault.open(bytes(row.secret_sealed), aad("vendor_secrets", "secret", row.vendor_id)).decode()
         is_live = row.expires_at_ms is None or row.expires_at_ms > now
         (live if is_live else expired)[row.vendor_id].append(secret)
+        if is_live:
+            live_ids[row.vendor_id].append(row.id)
     return [
         Vendor(
             row.id,
@@ -103,8 +113,24 @@ async def read_vendors(db: Database, vault: Vault, clock: Clock) -> list[Vendor]
             row.paused_at_ms is not None,
             tuple(live[row.id]),
             tuple(expired[row.id]),
+            tuple(live_ids[row.id]),
+            Terms(*(getattr(row, name) for name in COLUMNS)),
         )
         for row in rows
+    ]
+
+
+async def secrets_of(db: Database, vendor_id: int) -> list[dict[str, int | None]]:
+    """When each secret was made, expires and was last used (to the minute), newest first."""
+    async with db.read() as tx:
+        rows = await tx.rows(
+            "SELECT created_at_ms, expires_at_ms, last_used_at_ms FROM vendor_secrets WHERE vendor_id = :id "
+            "ORDER BY id DESC",
+            id=vendor_id,
+        )
+    return [
+        {"created_at": r.created_at_ms, "expires_at": r.expires_at_ms, "last_used_at": r.last_used_at_ms}
+        for r in rows
     ]
 
 

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 from gateway.model.texts import Texts
 from gateway.settings.expectations import expectation
 from gateway.settings.load import TEXTS, Setting, known
-from gateway.settings.model import Registry, Temis
+from gateway.settings.model import Alerts, Registry, Temis
 
 _HEAD = """\
 # Settings
@@ -25,7 +25,7 @@ def document() -> str:
     groups: dict[str, list[Setting]] = {}
     for setting in known().values():
         groups.setdefault(setting.path[0] if len(setting.path) > 1 else "", []).append(setting)
-    titles = {"": "The gateway", "temis": Temis.__doc__, "registry": Registry.__doc__}
+    titles = {"": "The gateway", "temis": Temis.__doc__, "registry": Registry.__doc__, "alerts": Alerts.__doc__}
     assert groups.keys() == titles.keys(), "each group of settings has a title"
     return _HEAD + "".join(_table(str(titles[group]), settings) for group, settings in groups.items())
 

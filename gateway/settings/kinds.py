@@ -1,5 +1,6 @@
 """The kinds of values a setting can hold: how each is read from text and how it is described to people."""
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, NamedTuple
 from urllib.parse import urlsplit
@@ -59,8 +60,15 @@ def hosts_and_networks(value: str) -> str:
     return value
 
 
+def networks_only(value: str) -> str:
+    for word in value.replace(",", " ").split():
+        ip_network(word)
+    return value
+
+
 Address = Annotated[str, AfterValidator(http_address), Kind("address")]
 Hosts = Annotated[str, AfterValidator(hosts_and_networks), Kind("hosts")]
+Networks = Annotated[str, AfterValidator(networks_only), Kind("networks")]
 ProxyAddress = Annotated[SecretStr, AfterValidator(proxy_address), Kind("proxy")]
 DatabaseAddress = Annotated[SecretStr, AfterValidator(database_address), Kind("database")]
 Secret = Annotated[SecretStr, Kind("secret")]

@@ -17,6 +17,7 @@ from gateway.settings.kinds import (
     ExistingFile,
     Folder,
     Hosts,
+    Networks,
     ProxyAddress,
     Secret,
     WebhookSecret,
@@ -138,6 +139,15 @@ class Settings(Frozen):
         1_048_576, ge=1_024, le=67_108_864, description="Largest request body; a larger one is answered 413."
     )
     max_batch_items: int = Field(500, ge=1, le=5_000, description="Most completions in one request.")
+    trusted_proxies: Networks = Field(
+        "", description="Networks of our proxies, whose X-Forwarded-For and certificate header are believed."
+    )
+    client_cert_header: str = Field(
+        "",
+        max_length=100,
+        pattern=r"^[A-Za-z0-9-]*$",
+        description="Header in which our proxies state the SHA-256 of a client's certificate; empty: none.",
+    )
     callback_allow: Hosts = Field(
         "",
         description="Hosts and networks inside to which callbacks may go all the same, also without TLS.",

@@ -439,8 +439,8 @@ async def test_what_the_server_refuses_itself_is_a_problem_too(desk: Desk):
     """404 and 405 look like every other problem."""
     missing = await desk.ask("GET", "/v1/nothing")
     assert (missing.status, missing.code) == (404, "route.not_found")
-    wrong = await desk.ask("GET", POST_PATH)
-    assert (wrong.status, wrong.code, wrong.headers["Allow"]) == (405, "method.not_allowed", "POST")
+    wrong = await desk.ask("PUT", POST_PATH)
+    assert (wrong.status, wrong.code, wrong.headers["Allow"]) == (405, "method.not_allowed", "GET, HEAD, POST")
 
 
 async def test_a_trace_is_carried_on_and_answered(desk: Desk):

@@ -35,7 +35,8 @@ async def receive(request: web.Request) -> web.StreamResponse:
     vendor, body = await signed(request, has_body=True)
     try:
         async with asyncio.timeout(context.patience_s):
-            receipts = await context.receive.receive(vendor, body)
+            async with context.turns.turn(vendor.id):
+                receipts = await context.receive.receive(vendor, body)
     except TimeoutError:  # it may be stored yet; sent again it is a duplicate
         raise Refusal("storage.slow", headers={"Retry-After": "30"}) from None
     _count(request, context, vendor, receipts)

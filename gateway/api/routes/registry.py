@@ -9,7 +9,7 @@ from aiohttp import web
 from gateway.api.context import CONTEXT
 from gateway.api.edge import FACTS
 from gateway.api.models import ChangesTaken
-from gateway.api.problems import SIGNATURE_CODES, UNAVAILABLE_CODES, Refusal
+from gateway.api.problems import MESSAGE_CODES, UNAVAILABLE_CODES, Refusal
 from gateway.api.routes import Route
 from gateway.api.signed import signed_by_registry
 from gateway.identity.registry import read_notice
@@ -42,7 +42,7 @@ ROUTES = (
         answers={202: ("Stored.", ChangesTaken)},
         problems=(
             "request.refused",
-            *SIGNATURE_CODES,
+            *MESSAGE_CODES,
             "body.too_slow", "body.too_large", "media_type.unsupported", "encoding.unsupported",
             "body.not_contract", "internal.error",
             *UNAVAILABLE_CODES,

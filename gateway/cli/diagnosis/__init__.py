@@ -5,7 +5,7 @@ settings -> local.py (this machine) -> stored.py (the database) -> outside.py (T
 
 from typing import Literal, NamedTuple
 
-Status = Literal["ok", "fault", "skipped"]
+Status = Literal["ok", "warning", "fault", "skipped"]
 
 
 class Check(NamedTuple):

@@ -7,7 +7,7 @@ from contextlib import suppress
 from gateway.api.write_path import WritePath
 from gateway.cli.diagnosis import Check, fault
 from gateway.cli.exits import is_database
-from gateway.model.clock import Clock
+from gateway.model.clock import DAY_MS, Clock, day_number
 from gateway.model.errors import GatewayError
 from gateway.queue.balance import balance
 from gateway.queue.vendors import read_vendors
@@ -20,7 +20,7 @@ from gateway.storage.schema import check_schema
 
 PATIENCE_S = 10.0
 MOST_OFF_MS = 5_000  # decision: a worker whose clock is further off than this must not judge what is due
-NAMES = ("database", "schema", "key_ids", "clock", "balance")
+NAMES = ("database", "schema", "key_ids", "clock", "balance", "sources")
 
 
 async def stored(address: str, ring: KeyRing | None, clock: Clock) -> list[Check]:
@@ -42,6 +42,7 @@ async def stored(address: str, ring: KeyRing | None, clock: Clock) -> list[Check
         checks.append(await _keys(db, ring, clock))
         checks.append(await _clock(db, clock))
         checks.append(await _balance(db))
+        checks.append(await _sources(db, clock))
         return checks
     except TimeoutError:
         return _after([Check("database", "fault", "doctor.database.silent", {"s": f"{PATIENCE_S:g}"})])
@@ -113,6 +114,20 @@ async def _clock(db: Database, clock: Clock) -> Check:
         off_ms = (before + clock.now_ms()) // 2 - int(row.now_ms)
     key = "doctor.clock.ok" if abs(off_ms) <= MOST_OFF_MS else "doctor.clock.off"
     return Check("clock", "ok" if abs(off_ms) <= MOST_OFF_MS else "fault", key, {"ms": off_ms})
+
+
+async def _sources(db: Database, clock: Clock) -> Check:
+    """Whether a source's time for sending ends within thirty days, or is over."""
+    now = clock.now_ms()
+    async with db.read() as tx:
+        rows = await tx.rows(
+            "SELECT name, valid_to FROM vendors WHERE valid_to <= :latest ORDER BY valid_to, name",
+            latest=day_number(now + 30 * DAY_MS),
+        )
+    ending = [f"{row.name} ({row.valid_to})" for row in rows if row.valid_to >= day_number(now)]
+    if ending:
+        return Check("sources", "warning", "doctor.sources.ending", {"sources": ", ".join(ending)})
+    return Check("sources", "ok", "doctor.sources.ok", {"ended": len(rows)})
 
 
 async def _balance(db: Database) -> Check:

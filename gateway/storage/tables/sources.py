@@ -13,6 +13,17 @@ vendors = Table(
     Column("lane", Integer, nullable=False),
     Column("created_at_ms", BigInteger, nullable=False),
     Column("paused_at_ms", BigInteger),
+    # The terms (queue/terms.py); NULL: not stated, no limit.
+    Column("contract_no", Text),
+    Column("legal_basis", Text),
+    Column("data_fields", Text),
+    Column("area", Text),
+    Column("licence_no", Text),
+    Column("valid_from", Integer),  # yyyymmdd in Việt Nam, both included
+    Column("valid_to", Integer),
+    Column("addresses", Text),  # networks, separated by commas
+    Column("cert_sha256", Text),
+    Column("per_min", Integer),
     Column("paused_by", Text),
     Column("paused_reason", Text),
 )
@@ -25,6 +36,15 @@ vendor_secrets = Table(
     Column("secret_sealed", LargeBinary, nullable=False),
     Column("created_at_ms", BigInteger, nullable=False),
     Column("expires_at_ms", BigInteger),
+    Column("last_used_at_ms", BigInteger),  # to the minute
+)
+
+# Processes that serve sources: each takes its share of their limits.
+servers = Table(
+    "servers",
+    metadata,
+    Column("holder", Text, primary_key=True),
+    Column("seen_at_ms", BigInteger, nullable=False),
 )
 
 courses = Table(

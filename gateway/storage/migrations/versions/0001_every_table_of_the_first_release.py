@@ -78,12 +78,29 @@ def upgrade() -> None:
         sa.Column("act", sa.Text(), nullable=False),
         sa.Column("object", sa.Text(), nullable=False),
         sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("seal", sa.BigInteger(), nullable=True),
+        sa.Column("leaf", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),
     )
     with op.batch_alter_table("audit", schema=None) as batch_op:
+        batch_op.create_index("ix_audit_act", ["act", "id"], unique=False)
         batch_op.create_index("ix_audit_actor", ["actor", "id"], unique=False)
         batch_op.create_index("ix_audit_object", ["object", "id"], unique=False)
+        batch_op.create_index("ix_audit_seal", ["seal", "id"], unique=False)
 
+    op.create_table(
+        "audit_seals",
+        sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("rows_sealed", sa.Integer(), nullable=False),
+        sa.Column("first_id", sa.BigInteger(), nullable=False),
+        sa.Column("last_id", sa.BigInteger(), nullable=False),
+        sa.Column("root", sa.LargeBinary(), nullable=False),
+        sa.Column("previous", sa.LargeBinary(), nullable=False),
+        sa.Column("link", sa.LargeBinary(), nullable=False),
+        sa.Column("mark", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("seq", name=op.f("pk_audit_seals")),
+    )
     op.create_table(
         "callback_deliveries",
         sa.Column(
@@ -285,6 +302,7 @@ def upgrade() -> None:
         sa.Column("pass_mark_hundredths", sa.Integer(), nullable=True),
         sa.Column("periods", sa.Integer(), nullable=True),
         sa.Column("mapped_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("organiser_code", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_courses")),
         sa.UniqueConstraint("vendor_id", "course_key", name=op.f("uq_courses_vendor_id_course_key")),
     )
