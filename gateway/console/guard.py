@@ -3,6 +3,7 @@
 Refusals (403, 404 for what is out of scope) are audited; errors become pages in the reader's language.
 """
 
+import asyncio
 from typing import Any
 
 import structlog
@@ -21,7 +22,7 @@ from gateway.storage.engine import Tx
 log = structlog.get_logger(__name__)
 VISIT: web.RequestKey[Visit] = web.RequestKey("visit", Visit)
 NOWHERE = Page("", lambda _: _nothing(), name="frame", stage=Stage.OPEN)
-ANONYMOUS = "-"
+PATIENCE_S, FILE_PATIENCE_S = 30.0, 300.0  # for a form to arrive
 
 
 async def _nothing() -> None:
@@ -43,6 +44,7 @@ async def guard(request: web.Request, handler: Any) -> web.StreamResponse:
 
 async def answer(request: web.Request, page: Page | Act, *, is_twin: bool) -> web.StreamResponse:
     """One page or act, for whoever asks."""
+    came = request
     if isinstance(page, Act) and page.max_body_bytes:
         request = request.clone(client_max_size=page.max_body_bytes)
     parts = request.app[PARTS]
@@ -51,7 +53,7 @@ async def answer(request: web.Request, page: Page | Act, *, is_twin: bool) -> we
     is_known = token == request.cookies.get(cookies.session_name(is_https=is_https))
     signed = await parts.sessions.find(token) if is_known else None
     lang = cookies.read_language(request, parts.lang)
-    visit = request[VISIT] = Visit(request, parts, page, lang, token, signed)
+    visit = request[VISIT] = came[VISIT] = Visit(request, parts, page, lang, token, signed)
     visit.wants_json = is_twin or _asks_json(request)
     if (elsewhere := way_in(visit)) is not None:
         if visit.wants_json:
@@ -60,7 +62,9 @@ async def answer(request: web.Request, page: Page | Act, *, is_twin: bool) -> we
     if page.may is not None:
         visit.require(page.may)
     if isinstance(page, Act):
-        if (why := await forgery(request, token, parts.address)) is not None:
+        async with asyncio.timeout(FILE_PATIENCE_S if page.max_body_bytes else PATIENCE_S):
+            why = await forgery(request, token, parts.address)
+        if why is not None:
             await _audit(visit, why, page.path)
             return await _fail(visit, 403, f"forgery_{why}")
         result = await page.do(visit)
@@ -125,6 +129,8 @@ async def _failed(request: web.Request, error: Exception) -> web.StreamResponse:
             return await _fail(visit, 409, "refused")
         case Overloaded() | StorageBusy():
             return await _fail(visit, 503, "busy")
+        case TimeoutError():
+            return await _fail(visit, 408, "bad_request")
         case web.HTTPNotFound():
             return await _fail(visit, 404, "not_found")
         case web.HTTPRequestEntityTooLarge():
@@ -155,7 +161,11 @@ def _problem(visit: Visit, status: int, why: str) -> web.Response:
 
 
 async def _audit(visit: Visit, code: str, about: str) -> None:
-    who = visit.signed.user.login if visit.signed else ANONYMOUS
+    """Notes a refusal; not those of strangers, who could fill the audit with them."""
+    if visit.signed is None:
+        log.info("console.refused", code=code, page=visit.page.path)
+        return
+    who = visit.signed.user.login
     now = visit.now_ms
     act = f"{visit.request.method} {visit.page.path}"
 

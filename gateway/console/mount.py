@@ -7,7 +7,7 @@ from aiohttp import web
 from gateway.console.assets import ASSETS
 from gateway.console.guard import answer, guard
 from gateway.console.navigation import pages
-from gateway.console.page import HOME, Act, Page
+from gateway.console.page import HOME, SHELF, Act, Page
 from gateway.console.parts import PARTS, Parts
 
 TWIN = HOME + "/api"
@@ -17,6 +17,7 @@ def mount(app: web.Application, parts: Parts) -> None:
     """Adds /console and what is below it to `app`."""
     console = web.Application(middlewares=[guard])
     console[PARTS] = parts
+    console[SHELF] = {}
     for page in pages():
         method = "GET" if isinstance(page, Page) else "POST"
         below = page.path.removeprefix(HOME)

@@ -32,7 +32,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn, Self, TypeVar, cast
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -48,7 +48,9 @@ from gateway.model.texts import Lang
 from gateway.stages.sessions import SignedIn
 from gateway.storage.users import User
 
+T = TypeVar("T")
 HOME = "/console"
+SHELF: web.AppKey[dict[str, tuple[int, object]]] = web.AppKey("shelf", dict)
 Handler = Callable[["Visit"], Awaitable[object]]
 
 
@@ -183,6 +185,15 @@ class Visit:
     def today(self) -> date:
         """The day in Việt Nam."""
         return local_date(self.now_ms)
+
+    async def kept(self, name: str, seconds: float, read: Callable[[], Awaitable[T]]) -> T:
+        """What `read` returns, kept for some seconds by this process: what is the same for every viewer."""
+        shelf, now = self.request.app[SHELF], self.now_ms
+        until, value = shelf.get(name, (0, None))
+        if until <= now:
+            value = await read()
+            shelf[name] = (now + int(seconds * 1000), value)
+        return cast("T", value)
 
     def may(self, act: str) -> bool:
         """Whether the role may do this at all; how far it reaches is scope's to say."""

@@ -1,7 +1,7 @@
 """A view model and a template -> HTML; or the view model alone -> JSON."""
 
 import dataclasses
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, cast
@@ -23,7 +23,7 @@ from gateway.model.roles import ROLES, RoleName
 from gateway.model.texts import LANGS
 
 FOLDER = Path(__file__).parent / "templates"
-Banner = Callable[[Visit], Awaitable[Said | None]]
+Banner = Callable[[Visit], Awaitable[Sequence[Said]]]
 
 
 @cache
@@ -89,8 +89,10 @@ def _plain(value: object) -> Any:
 
 
 async def _banners(visit: Visit) -> list[Said]:
+    if visit.signed is None or not visit.signed.is_in:
+        return []
     found = cast("dict[str, Banner]", _found_banners())
-    return [said for banner in found.values() if (said := await banner(visit)) is not None]
+    return [said for banner in found.values() for said in await banner(visit)]
 
 
 @cache
