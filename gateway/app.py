@@ -56,6 +56,7 @@ from gateway.stages.changes import Changes
 from gateway.stages.checking import Checking
 from gateway.stages.deliver import Deliver
 from gateway.stages.duties import TTL_MS, Duties, Duty
+from gateway.stages.edits import Edits
 from gateway.stages.expected import Expected
 from gateway.stages.expiring import Expiring
 from gateway.stages.feed import Feed
@@ -129,6 +130,7 @@ class Gateway:
     file_checks: FileChecks
     progresses: Progresses
     replaying: Replaying
+    edits: Edits
     planner: Planner
     sign_in: SignIn
     sessions: Sessions
@@ -227,6 +229,7 @@ async def open_gateway(settings: Settings, *, clock: Clock | None = None) -> Asy
             ),
             jobs=jobs,
             replaying=Replaying(db, clock, jobs),
+            edits=Edits(db, clock, vault),
             planner=_planner(db, clock, vault, blind, snapshots, accounts, courses, units, policy, metrics),
             progresses=Progresses(db, clock),
             file_checks=FileChecks(db, jobs, clock, keep_days=settings.files_keep_days),

@@ -1,4 +1,4 @@
-"""`gateway deliveries`: find deliveries, see all about one, and set held or dead ones going again."""
+"""`gateway deliveries`: find them, see all about one, replay, discard, restore, edit."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,6 +7,7 @@ import typer
 from gateway.cli import told
 from gateway.cli.exits import Exit
 from gateway.cli.explained import explained
+from gateway.cli.handling import approve, discard, edit, restore
 from gateway.cli.opened import on_gateway, vendor_named
 from gateway.cli.output import Json, invocation
 from gateway.model.errors import ConfigError
@@ -49,7 +50,7 @@ def list_deliveries(
     following = found[-1].id if len(found) == limit else None
     out = run.output(json)
     columns = [f"deliveries.column.{name}" for name in told.LINE]
-    out.table(columns, [[row[name] for name in told.LINE] for row in rows])
+    out.table(columns, [told.words(run, line) for line in found])
     if following is not None:
         out.say("deliveries.list.next", after=following)
     out.data({"deliveries": rows, "after": following})
@@ -144,5 +145,10 @@ async def _replay_all(
         replayed += len(await replay_deliveries(gateway.db, gateway.clock, page, verify_again=verify_again))
     return found, replayed, []
 
+
+APP.command()(discard)
+APP.command()(restore)
+APP.command()(edit)
+APP.command()(approve)
 
 __all__ = ["APP"]

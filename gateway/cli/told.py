@@ -3,14 +3,25 @@
 from typing import TYPE_CHECKING, Any
 
 from gateway.cli.explained import Explained
-from gateway.cli.output import Output
+from gateway.cli.output import Invocation, Output
 from gateway.model.clock import iso
 
 if TYPE_CHECKING:
     from gateway.queue.listing import Attempt, Detail, LastVerdict, Line, Record
 
-LINE = ("id", "vendor", "event_id", "revision", "state", "reason", "owner", "changed_at")
+LINE = ("id", "vendor", "event_id", "revision", "kind", "state", "reason", "owner", "changed_at")
 ATTEMPT = ("at", "stage", "outcome", "to_state", "http_status", "duration_ms")
+
+
+def words(run: Invocation, found: "Line") -> list[object]:
+    """One delivery of a list in the reader's words, in the order of LINE; reasons stay codes to filter by."""
+    from gateway.model.reasons import OWNERS, STATES
+
+    row = line(found)
+    row["kind"] = run.text(f"deliveries.kind.{found.kind}")
+    row["state"] = STATES[found.state][run.lang]
+    row["owner"] = OWNERS[found.owner][run.lang] if found.owner and found.owner in OWNERS else found.owner
+    return [row[name] for name in LINE]
 
 
 def line(found: "Line") -> dict[str, Any]:

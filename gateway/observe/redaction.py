@@ -36,7 +36,7 @@ ENDINGS = (
 # Numbers of our own making, and the time: their digits name no person.
 MACHINE = frozenset({
     "at", "level", "logger", "traceid", "spanid", "traceparent", "requestid", "deliveryid", "receiptid",
-    "jobid",
+    "jobid", "delivery", "job", "cause", "reconciliation", "correlationid", "correlation", "lane",
 })
 # fmt: on
 

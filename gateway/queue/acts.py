@@ -14,7 +14,7 @@ WITHDRAW = """
 UPDATE deliveries SET state = 'voided', reason = 'withdrawn', owner = NULL, due_at_ms = NULL,
        fence = fence + 1, changed_at_ms = :now
 WHERE vendor_id = :vendor_id AND event_id = :event_id AND kind = 'completion'
-  AND (state <> 'voided' OR reason IN ('superseded', 'replaced'))
+  AND (state <> 'voided' OR reason IN ('superseded', 'replaced', 'discarded'))
 RETURNING id, record_id"""
 REPLAYED = """
 UPDATE deliveries SET state = x.target, due_at_ms = :now, lane = {lane}, tries = 0, claims = 0, reason = NULL,

@@ -36,7 +36,7 @@ discards = Table(
     Column("was_reason", Text),
     Column("was_owner", Text),
     Column("why", Text, nullable=False),
-    Column("by", Text, nullable=False),
+    Column("discarded_by", Text, nullable=False),
     Column("at_ms", BigInteger, nullable=False),
 )
 
