@@ -463,7 +463,7 @@ def upgrade() -> None:
         sa.Column("was_reason", sa.Text(), nullable=True),
         sa.Column("was_owner", sa.Text(), nullable=True),
         sa.Column("why", sa.Text(), nullable=False),
-        sa.Column("by", sa.Text(), nullable=False),
+        sa.Column("discarded_by", sa.Text(), nullable=False),
         sa.Column("at_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("delivery_id", name=op.f("pk_discards")),
     )
