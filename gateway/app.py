@@ -54,6 +54,7 @@ from gateway.stages.calling import Calling
 from gateway.stages.changed_rules import ChangedRules
 from gateway.stages.changes import Changes
 from gateway.stages.checking import Checking
+from gateway.stages.course_acts import CourseActs
 from gateway.stages.deliver import Deliver
 from gateway.stages.duties import TTL_MS, Duties, Duty
 from gateway.stages.edits import Edits
@@ -129,6 +130,7 @@ class Gateway:
     jobs: Jobs
     file_checks: FileChecks
     progresses: Progresses
+    course_acts: CourseActs
     replaying: Replaying
     edits: Edits
     planner: Planner
@@ -189,6 +191,8 @@ async def open_gateway(settings: Settings, *, clock: Clock | None = None) -> Asy
         accounts = Accounts(db, vault, blind)
         units = UnitRegister(db, clock)
         jobs = Jobs(db, clock, vault)
+        vendors = Vendors(db, vault, clock)
+        wake = Wake(db, clock, blind)
         courses = Courses(db, clock)
         policy = load_policy(settings.policy_file or DEFAULT_POLICY)
         acceptor = Acceptor(db, clock, max_wait_ms=settings.accept_queue_max_age_ms, committed=committed)
@@ -207,7 +211,7 @@ async def open_gateway(settings: Settings, *, clock: Clock | None = None) -> Asy
             keyring=keyring,
             vault=vault,
             blind=blind,
-            vendors=Vendors(db, vault, clock),
+            vendors=vendors,
             acceptor=acceptor,
             receive=receive,
             streaming=Streaming(receive, Tokens(keyring.digest.material), db, clock),
@@ -218,7 +222,8 @@ async def open_gateway(settings: Settings, *, clock: Clock | None = None) -> Asy
             accounts=accounts,
             policy=policy,
             guesses=Guesses(clock, metrics),
-            wake=Wake(db, clock, blind),
+            wake=wake,
+            course_acts=CourseActs(db, clock, vendors, units, wake),
             links=Links(db, clock, blind, accounts),
             poster=poster,
             callbacks=CallbackActs(db, clock, vault, poster),

@@ -4,7 +4,7 @@ A course whose code is written like a known module (`GVPT 03`, `gvpt-3`) maps to
 one waits for a person to map it once.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.bdtx.modules import Module, find
@@ -15,7 +15,8 @@ from gateway.storage.engine import Database, Tx
 from gateway.storage.rows import Cell
 
 READ = """
-SELECT c.id, c.vendor_id, c.course_key, c.course_code, c.title, c.module_code, c.pass_mark_hundredths, c.periods
+SELECT c.id, c.vendor_id, c.course_key, c.course_code, c.title, c.module_code, c.pass_mark_hundredths,
+       c.periods, c.organiser_code
 FROM courses c ORDER BY c.id"""
 NOTE = """
 INSERT INTO courses (vendor_id, course_key, course_code, title, module_code, mapped_at_ms)
@@ -25,9 +26,11 @@ FROM {x} WHERE true ON CONFLICT DO NOTHING"""
 MAP = """
 UPDATE courses SET module_code = :module_code, pass_mark_hundredths = CAST(:pass_mark AS integer),
        periods = CAST(:periods AS integer),
-       mapped_at_ms = :now
+       mapped_at_ms = :now, organiser_code = COALESCE(CAST(:organiser AS text), organiser_code)
 WHERE vendor_id = :vendor_id AND course_key = :course_key"""
 _REREAD_MS = 1_000
+
+Also = Callable[[Tx], Awaitable[None]]
 
 CourseKey = tuple[int, str]  # vendor id, the vendor's course id
 
@@ -43,6 +46,7 @@ class MappedCourse:
     module: Module | None
     pass_mark_hundredths: int | None
     periods: int | None
+    organiser: str | None = None  # the unit that runs it
 
     @property
     def wait_key(self) -> str:
@@ -116,6 +120,7 @@ async def read_courses(db: Database) -> list[MappedCourse]:
             find(row.module_code) if row.module_code else None,
             row.pass_mark_hundredths,
             row.periods,
+            row.organiser_code or None,
         )
         for row in rows
     ]
@@ -130,25 +135,34 @@ async def map_course(
     *,
     pass_mark_hundredths: int | None = None,
     periods: int | None = None,
+    organiser: str | None = None,
+    also: Also | None = None,
 ) -> MappedCourse:
     """Says which module a course is. The caller wakes what waits for it (stages/wake.py).
+
+    `organiser` None leaves the one there is, an empty text takes it away. `also` runs in the same transaction.
 
     Raises: NotFound when the module is not in the catalogue or the vendor never sent this course.
     """
     module = find(module_code)
     if module is None:
         raise NotFound(f"there is no module {module_code} in the catalogue; see `gateway courses modules`")
-    changed = await db.write(
-        lambda tx: tx.run(
+
+    async def in_tx(tx: Tx) -> bool:
+        changed = await tx.run(
             MAP,
             module_code=module.code,
             pass_mark=pass_mark_hundredths,
             periods=periods,
+            organiser=organiser,
             now=clock.now_ms(),
             vendor_id=vendor_id,
             course_key=course_key,
         )
-    )
-    if not changed:
+        if changed and also is not None:
+            await also(tx)
+        return bool(changed)
+
+    if not await db.write(in_tx):
         raise NotFound("this vendor has sent no course with this id")
     return next(c for c in await read_courses(db) if (c.vendor_id, c.course_key) == (vendor_id, course_key))

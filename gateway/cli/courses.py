@@ -69,6 +69,9 @@ def map_course(
     periods: Annotated[
         int | None, typer.Option(min=1, max=10_000, help="Periods (tiết); by default the module's.")
     ] = None,
+    organiser: Annotated[
+        str | None, typer.Option(help="Code of the unit that runs it and sees its learners; empty: none.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Say which module a course is; every result that waits for it goes on at once."""
@@ -78,9 +81,17 @@ def map_course(
         raise ConfigError(run.text("courses.map.bad_mark"))
 
     async def map_it(gateway: "Gateway") -> "tuple[MappedCourse, int]":
+        from gateway.storage.audit import machine
+
         found = await vendor_named(gateway, vendor)
-        return await gateway.wake.map_course(
-            found.id, course, module, pass_mark_hundredths=hundredths, periods=periods
+        return await gateway.course_acts.map(
+            machine(),
+            found.name,
+            course,
+            module,
+            pass_mark_hundredths=hundredths,
+            periods=periods,
+            organiser=organiser,
         )
 
     mapped, woken = on_gateway(run, map_it)
@@ -122,6 +133,7 @@ def _told_course(
         "module": course.module.code if course.module else None,
         "pass_mark": None if mark is None else mark / 100,
         "periods": course.periods,
+        "organiser": course.organiser,
         "waiting": waiting,
         "suggestions": [{"module": s.module_code, "why": s.why} for s in suggested],
     }

@@ -18,6 +18,7 @@ from gateway.queue.vendors import Vendors
 from gateway.security.blind import BlindIndex
 from gateway.security.vault import Vault
 from gateway.stages.checking import Checking
+from gateway.stages.course_acts import CourseActs
 from gateway.stages.file_check.work import FileChecks
 from gateway.stages.guesses import Guesses
 from gateway.stages.identities import Identities
@@ -54,6 +55,7 @@ class Parts:
     identities: Identities
     file_checks: FileChecks
     progresses: Progresses
+    course_acts: CourseActs
     metrics: Metrics
     people: People | None = None
     checking: Checking | None = None

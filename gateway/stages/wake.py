@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from gateway.bdtx.courses import MappedCourse, map_course
+from gateway.bdtx.courses import Also, MappedCourse, map_course
 from gateway.identity.identifier import read
 from gateway.model.clock import Clock
 from gateway.model.errors import NotFound
@@ -76,6 +76,8 @@ class Wake:
         *,
         pass_mark_hundredths: int | None = None,
         periods: int | None = None,
+        organiser: str | None = None,
+        also: Also | None = None,
     ) -> tuple[MappedCourse, int]:
         """Maps a course and frees all that waits for it. Returns: the course and how many were woken.
 
@@ -89,6 +91,8 @@ class Wake:
             module_code,
             pass_mark_hundredths=pass_mark_hundredths,
             periods=periods,
+            organiser=organiser,
+            also=also,
         )
         woken = await wake(self._db, self._clock, [Wait("course", course.wait_key)], cause="mapping")
         return course, woken

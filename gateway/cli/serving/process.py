@@ -115,6 +115,7 @@ def parts_of(gateway: Gateway, pipeline: Pipeline | None, authority: Authority |
         identities=gateway.identities,
         file_checks=gateway.file_checks,
         progresses=gateway.progresses,
+        course_acts=gateway.course_acts,
         metrics=gateway.metrics,
         people=authority.people if authority is not None else None,
         checking=authority.checking if authority is not None else None,

@@ -59,5 +59,6 @@ courses = Table(
     Column("pass_mark_hundredths", Integer),  # NULL: the module's
     Column("periods", Integer),
     Column("mapped_at_ms", BigInteger),
+    Column("organiser_code", Text),  # the unit that runs it and sees its learners; NULL: nobody
     UniqueConstraint("vendor_id", "course_key"),
 )
