@@ -32,6 +32,7 @@ _REREAD_MS = 1_000
 
 Also = Callable[[Tx], Awaitable[None]]
 
+
 CourseKey = tuple[int, str]  # vendor id, the vendor's course id
 
 
