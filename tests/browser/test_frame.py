@@ -1,7 +1,7 @@
 """The frame around every page: what the browser is told, languages, menus, errors, narrow screens and paper."""
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from gateway.console.headers import POLICY
 from gateway.console.navigation import pages
@@ -128,3 +128,21 @@ async def test_the_twin_says_what_the_page_says(console: Console) -> None:
     stranger = await console.open(None, "/console/sign-in")
     refused = await stranger.request.get("/console/api/account", max_redirects=0)
     assert (refused.status, (await refused.json())["code"]) == (401, "console.sign_in")
+
+
+async def test_a_double_click_sends_a_form_once(console: Console) -> None:
+    """Whoever presses twice does the thing once."""
+    page = await console.open("truong", HOME)
+    posts: list[str] = []
+
+    async def stay(route: Route) -> None:
+        posts.append(route.request.url)
+        await route.fulfill(status=204)  # the page stays, as after a download
+
+    await page.route("**/console/language", stay)
+    await page.get_by_role("button", name="English").dblclick()
+    await expect(page.locator("form[data-sent]")).to_have_count(1)
+    assert len(posts) == 1
+    await expect(page.locator("form[data-sent]")).to_have_count(0)
+    await page.get_by_role("button", name="English").click()
+    assert len(posts) == 2

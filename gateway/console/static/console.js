@@ -19,12 +19,11 @@ for (const box of document.querySelectorAll("details.confirm")) {
   box.addEventListener("keydown", (event) => { if (event.key === "Escape" && box.open) close(); });
 }
 
-// A form is sent once, however often its button is pressed; it works again when the page is come back to.
+// A double click sends a form once. It works again soon: the answer may be a file, and the page stays.
 document.addEventListener("submit", (event) => {
-  if (event.defaultPrevented) return;
-  if (event.target.dataset.sent) { event.preventDefault(); return; }
-  event.target.dataset.sent = "yes";
-});
-window.addEventListener("pageshow", () => {
-  for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+  const form = event.target;
+  if (event.defaultPrevented || form.method !== "post") return;
+  if (form.dataset.sent) { event.preventDefault(); return; }
+  form.dataset.sent = "yes";
+  setTimeout(() => { delete form.dataset.sent; }, 2000);
 });
