@@ -55,6 +55,7 @@ from gateway.stages.changed_rules import ChangedRules
 from gateway.stages.changes import Changes
 from gateway.stages.checking import Checking
 from gateway.stages.course_acts import CourseActs
+from gateway.stages.deadline_watch import DeadlineWatch
 from gateway.stages.deliver import Deliver
 from gateway.stages.duties import TTL_MS, Duties, Duty
 from gateway.stages.edits import Edits
@@ -400,9 +401,11 @@ def _watch_duties(g: Gateway, stack: AsyncExitStack) -> list[Duty]:
     if alerts.webhook_url is not None:
         hook = Hook(alerts.webhook_url, alerts.webhook_secret.get_secret_value())
         stack.push_async_callback(hook.aclose)
+    causes = CauseWatch(g.db, g.clock, g.metrics, ttl_ms=TTL_MS)
     return [
         Parking(g.db),
-        CauseWatch(g.db, g.clock, g.metrics, ttl_ms=TTL_MS),
+        causes,
+        DeadlineWatch(g.db, g.clock, g.units, causes.rate_per_s, ttl_ms=TTL_MS),
         Incidents(g.db, g.clock, ttl_ms=TTL_MS),
         Backlog(g.db, g.clock, g.metrics),
         Alerting(g.db, g.clock, g.metrics, hook, Severity(alerts.least)),

@@ -86,4 +86,5 @@ def message(alert: Alert) -> dict[str, Any]:
 def text(kind: str, about: str, detail: Mapping[str, Any], lang: Lang) -> str:
     """An alert as a sentence."""
     name = about.partition(":")[2]
-    return TEXTS.get(kind, lang, **({"name": TOLD[name][lang] if name in TOLD else name} | dict(detail)))
+    shown = TOLD[name][lang] if name in TOLD else name
+    return TEXTS.get(kind, lang, **({"name": shown, "object": shown} | dict(detail)))

@@ -9,10 +9,11 @@ well are only counted by the database; rows are read of those that failed, and o
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from gateway.model.clock import SECOND_MS, Clock
+from gateway.model.clock import MINUTE_MS, SECOND_MS, Clock
 from gateway.observe.metrics import Metrics
 from gateway.queue.alerts import Alert, Severity, raise_in
 from gateway.queue.cause_log import Ended, Failure, Opened, any_quiet, count_affected, end_quiet, take_in
@@ -22,6 +23,7 @@ from gateway.storage.leases import Lease, hold_in
 
 CURSOR_NAME = "causes"
 BATCH = 2_000  # attempts in one transaction
+RATE_MS = 15 * MINUTE_MS
 SAVE_MS = 10 * SECOND_MS  # how often the cursor is kept while nothing fails
 OURS = "gateway"  # whose causes an operator looks at
 
@@ -69,6 +71,7 @@ class CauseWatch:
         self._metrics = metrics
         self._ttl_ms = ttl_ms
         self._after = self._saved_at_ms = self._fence = 0
+        self._lately: deque[tuple[int, int]] = deque()  # (when, delivered since the time before)
 
     async def run(self, lease: Lease) -> None:
         """Reads up to the mark, then ends what is quiet. Raises: LeaseLost."""
@@ -85,6 +88,13 @@ class CauseWatch:
         if is_quiet:
             await self._db.write(lambda tx: self._end(tx, lease))
         await count_affected(self._db, now)
+
+    def rate_per_s(self) -> float:
+        """Deliveries that TEMIS took in a second, over the last quarter of an hour."""
+        now = self._clock.now_ms()
+        while self._lately and self._lately[0][0] < now - RATE_MS:
+            self._lately.popleft()
+        return sum(n for _, n in self._lately) / (RATE_MS / SECOND_MS)
 
     async def _begin(self, lease: Lease) -> None:
         if lease.fence != self._fence:  # another process may have led meanwhile
@@ -110,6 +120,7 @@ class CauseWatch:
             await self._db.write(in_tx)
             self._saved_at_ms = now
         self._after = read.upto
+        self._lately.append((now, read.delivered))
         return read.is_more
 
     async def _read(self, mark: int) -> _Read:

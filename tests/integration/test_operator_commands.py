@@ -177,3 +177,22 @@ def test_incidents_have_sheets(command, said, env):
     assert command("incidents", "show", str(down["id"])) == down
     assert "upstream.failing" in said("incidents", "show", str(down["id"]))
     command("incidents", "show", "99", status=4)
+
+
+def test_deadlines_are_set_listed_and_taken_back(command, said):
+    """The wording of the letter decides which day still counts; a date in the future is told with its forecast."""
+    made = command("deadlines", "add", "bdtx_report", "2026-2027", "--by", "2099-04-23")
+    assert made["too_late_from"].startswith("2099-04-24T00:00:00")
+    before = command("deadlines", "add", "identifier", "2026-2027", "--before", "2099-04-23")
+    assert before["too_late_from"].startswith("2099-04-23T00:00:00")
+    listed = command("deadlines", "list")["deadlines"]
+    assert [row["id"] for row in listed] == [before["id"], made["id"]]
+    shown = command("deadlines", "show", str(made["id"]))
+    assert (shown["stated"], shown["deliveries"]) == ("2099-04-23", [])
+    assert "2099-04-23" in said("deadlines", "show", str(made["id"]))
+    command("deadlines", "add", "report", "2026-2027", "--by", "2099-04-23", status=2)
+    command("deadlines", "add", "identifier", "2026-2027", status=2)
+    command("deadlines", "add", "identifier", "2026-2027", "--by", "23/4/2099", status=2)
+    command("deadlines", "remove", str(made["id"]))
+    command("deadlines", "show", "99", status=4)
+    assert "2099" in said("deadlines", "list")

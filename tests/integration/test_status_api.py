@@ -29,6 +29,7 @@ async def ask(db, clock):
         receive=None,
         metrics=Metrics(),
         write_path=WritePath(db),
+        tokens=None,
         status=StatusBoard(db, clock),
     )
     async with serving(make_app(context)) as base, httpx.AsyncClient(base_url=base) as http:

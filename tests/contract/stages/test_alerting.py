@@ -1,5 +1,7 @@
 """gateway/stages/alerting.py: alerts are told once, and sent where the operators said. Both engines."""
 
+import re
+
 import httpx
 import orjson
 import pytest
@@ -10,7 +12,9 @@ from gateway.outbound.hook import Hook
 from gateway.queue.alerts import SEVERITIES, Alert, Severity, due, raise_in, recent
 from gateway.security.signatures import new_secret
 from gateway.stages.alerting import SCHEDULE_S, TEXTS, Alerting, text
+from tests.generated import ROOT
 
+CONTRACT = (ROOT / "contracts" / "alerts" / "README.md").read_text("utf-8")
 DETAIL = {"error": "upstream.credentials", "status": 401, "announced": False}
 
 
@@ -92,10 +96,11 @@ async def test_without_an_address_alerts_are_counted_and_kept(db, clock):
 
 
 @pytest.mark.parametrize("kind", sorted(TEXTS.keys("en")))
-def test_every_alert_is_a_whole_sentence(kind):
-    """No placeholder is left when an alert is told with the members its contract names."""
-    detail = dict.fromkeys(
-        ("code", "stage", "n", "seen", "lasted_s", "delivered", "difference", "late", "at"), 3
-    )
+def test_every_alert_has_its_contract_and_is_a_whole_sentence(kind):
+    """What an alert's text is filled with are members that contracts/alerts names for it."""
+    [row] = [line for line in CONTRACT.splitlines() if line.startswith("|") and f"`{kind}`" in line]
+    members = re.findall(r"`(\w+)`", row.rpartition("| `")[2].join(("`", "")))
+    detail = dict.fromkeys(members, 3)
     for lang in ("vi", "en"):
+        assert TEXTS.placeholders(kind, lang) <= {"name", "object", *members}
         assert "{" not in text(kind, "destination:temis", detail, lang)
