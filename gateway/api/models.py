@@ -308,6 +308,32 @@ class CallbackInDetail(CallbackTold):
     messages: list[CallbackMessage]
 
 
+class ForeseenCourse(Answer):
+    """What the course of a class comes to."""
+
+    module: str | None = Field(None, description="Absent while nobody has mapped the course.")
+    school_year: str | None = None
+    reasons: list[IdentityFinding] = Field(description="What will hold every result of the course.")
+
+
+class ForeseenLearner(Answer):
+    """What will become of one learner's result if the course is passed."""
+
+    lms_user_id: str | None = None
+    outcome: Literal["will_be_credited", "will_be_held", "pending", "invalid"] = Field(
+        description="`pending`: the sector database has not answered, ask again."
+    )
+    reasons: list[IdentityFinding] | None = Field(None, description="With will_be_held: the person's first.")
+    errors: list[ItemError] | None = Field(None, min_length=1, description="Only with `invalid`.")
+
+
+class ForeseenClass(Answer):
+    """The answer to a preflight."""
+
+    course: ForeseenCourse
+    learners: list[ForeseenLearner]
+
+
 class ChangesTaken(Answer):
     """The answer to changes of the sector database: they are stored."""
 
