@@ -41,6 +41,7 @@ from gateway.queue.vendors import Vendors
 from gateway.queue.worker import Worker
 from gateway.security.blind import BlindIndex
 from gateway.security.keys import KeyRing
+from gateway.security.seals import sealing_key
 from gateway.security.tokens import Tokens
 from gateway.security.vault import Vault
 from gateway.settings import Destination, Settings
@@ -51,6 +52,7 @@ from gateway.stages.cases.reparent import ReparentCases
 from gateway.stages.cause_watch import CauseWatch
 from gateway.stages.callback_acts import CallbackActs
 from gateway.stages.calling import Calling
+from gateway.stages.audit_sealing import AuditSealing
 from gateway.stages.changed_rules import ChangedRules
 from gateway.stages.changes import Changes
 from gateway.stages.checking import Checking
@@ -341,6 +343,7 @@ async def open_pipeline(gateway: Gateway, *, limits: BreakerLimits | None = None
         )
         sweep = Sweep(g.db, g.clock)
         changed_rules = ChangedRules(g.db, g.clock, g.policy, ttl_ms=TTL_MS)
+        sealing = AuditSealing(g.db, g.clock, sealing_key(g.keyring.digest.material), ttl_ms=TTL_MS)
         publishing = Publishing(g.db, g.clock, ttl_ms=TTL_MS)
         expiring = Expiring(g.db, g.clock, ttl_ms=TTL_MS)
         calling = Calling(g.db, g.clock, g.vault, g.poster, jitter=jitter, ttl_ms=TTL_MS)
@@ -352,7 +355,17 @@ async def open_pipeline(gateway: Gateway, *, limits: BreakerLimits | None = None
             g.replaying,
         ]
         tidy = Tidy(g.jobs, g.clock, keep_days=s.files_keep_days)
-        always: list[Duty] = [sweep, changed_rules, tidy, publishing, calling, expiring, reconciling, *_case_duties(g)]
+        always: list[Duty] = [
+            sweep,
+            changed_rules,
+            sealing,
+            tidy,
+            publishing,
+            calling,
+            expiring,
+            reconciling,
+            *_case_duties(g),
+        ]
         watching = _watch_duties(g, stack)
         holder = _holder()
         polls = [feed] if s.registry.changes_poll_s else []

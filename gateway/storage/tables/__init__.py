@@ -17,7 +17,7 @@ from gateway.storage.tables.identities import (
 )
 from gateway.storage.tables.jobs import job_parts, jobs
 from gateway.storage.tables.naming import Id, metadata
-from gateway.storage.tables.offices import audit, sessions, unit_edges, units, users
+from gateway.storage.tables.offices import audit, audit_seals, sessions, unit_edges, units, users
 from gateway.storage.tables.queue import (
     attempts,
     deliveries,
@@ -49,6 +49,7 @@ __all__ = [
     "alerts",
     "attempts",
     "audit",
+    "audit_seals",
     "callback_deliveries",
     "callbacks",
     "cases",

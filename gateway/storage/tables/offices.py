@@ -78,6 +78,25 @@ audit = Table(
     Column("act", Text, nullable=False),
     Column("object", Text, nullable=False),
     Column("detail", Text, nullable=False),  # JSON
+    Column("seal", BigInteger),  # the number of its seal; NULL: not sealed yet
+    Column("leaf", LargeBinary),  # its hash when it was sealed
     Index("ix_audit_actor", "actor", "id"),
+    Index("ix_audit_act", "act", "id"),
     Index("ix_audit_object", "object", "id"),
+    Index("ix_audit_seal", "seal", "id"),
+)
+
+# The links of the chain that the audit is sealed into (gateway/security/seals.py).
+audit_seals = Table(
+    "audit_seals",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("rows_sealed", Integer, nullable=False),
+    Column("first_id", BigInteger, nullable=False),
+    Column("last_id", BigInteger, nullable=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("previous", LargeBinary, nullable=False),
+    Column("link", LargeBinary, nullable=False),
+    Column("mark", LargeBinary, nullable=False),
 )
