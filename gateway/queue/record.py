@@ -14,7 +14,7 @@ from gateway.model.states import Kind, State
 from gateway.queue import attempts, records, retry
 from gateway.queue.delivery import Delivery, Result, Target
 from gateway.queue.lanes import INTERACTIVE, SUSPECT, VENDOR
-from gateway.queue.wake import lock_against_wakes
+from gateway.queue.wake import NEWER, PRUNED, lock_against_wakes
 from gateway.storage.engine import Database, Tx
 from gateway.storage.rows import Cell
 
@@ -203,7 +203,7 @@ def _new_row(result: Result, now: int, jitter: random.Random, woken: set[tuple[s
         case Hold(reason=reason, owner=owner, waits=waits):
             tries = delivery.tries + 1 if delivery.state is State.HELD else 1
             delay = retry.CURABLE_MS if reason.startswith("temis.") else retry.recheck_ms(tries)
-            is_woken = any((wait.kind, wait.key) in woken for wait in waits)
+            is_woken = PRUNED in woken or any((wait.kind, wait.key) in woken for wait in waits)
             due = now if is_woken else now + retry.jittered(delay, jitter)
             return _Row(State.HELD, due, tries, reason, owner)
         case RetryLater(own_fault=False, code=code, delay_ms=delay_ms, outcome_unknown=unknown):
@@ -231,7 +231,7 @@ async def _woken_since(tx: Tx, results: Sequence[Result], seen_wake: int) -> set
     if not any(isinstance(r.outcome, Hold) for r in results):
         return set()
     await lock_against_wakes(tx, exclusive=False)
-    found = await tx.rows("SELECT kind, key FROM wakes WHERE seq > :seen", seen=seen_wake)
+    found = await tx.rows(NEWER, seen=seen_wake)
     return {(row.kind, row.key) for row in found}
 
 

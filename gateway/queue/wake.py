@@ -20,6 +20,16 @@ DUE = """
 UPDATE deliveries SET due_at_ms = :now, fence = fence + 1{lane}
 WHERE state = 'held' AND id IN (SELECT w.delivery_id FROM {x} JOIN waits w ON w.kind = x.kind AND w.key = x.key)
 RETURNING id"""
+# Wakes after the one that was seen. What was pruned among them may have been for anybody: then it is PRUNED.
+NEWER = """
+SELECT kind, key FROM wakes WHERE seq > :seen
+UNION ALL SELECT '*', '*' FROM cursors WHERE name = 'wakes.pruned' AND CAST(value AS bigint) > :seen"""
+PRUNED = ("*", "*")
+OLDEST = "SELECT seq, at_ms FROM wakes WHERE seq < (SELECT MAX(seq) FROM wakes) ORDER BY seq LIMIT :limit"
+PRUNE = "DELETE FROM wakes WHERE seq <= :through"
+NOTE_PRUNED = """
+INSERT INTO cursors (name, value, at_ms) VALUES ('wakes.pruned', :through, :now)
+ON CONFLICT (name) DO UPDATE SET value = excluded.value, at_ms = excluded.at_ms"""
 PAGE = 1_000  # keys or holds in one transaction: a hundred thousand would stop everybody else
 PAGE_OF = """
 SELECT delivery_id FROM waits WHERE kind = :kind AND key = :key AND delivery_id > :last
@@ -111,3 +121,30 @@ async def _due_page(tx: Tx, *, ids: Sequence[int], now: int, before: Before | No
         await before(tx)
     x = tx.json_rows(("id", "int"))
     return await tx.run(DUE_PAGE.format(x=x), rows=tx.pack([(id_,) for id_ in ids]), now=now)
+
+
+async def prune_wakes(db: Database, clock: Clock, keep_ms: int) -> int:
+    """Deletes wakes older than `keep_ms`, but never the newest: numbers only rise. Returns: how many.
+
+    A judgement that began before one of them and is written after (a machine that slept for days) finds the
+    number of the last one deleted above what it had seen: its holds are due at once, whatever they wait for.
+    """
+    before, pruned = clock.now_ms() - keep_ms, 0
+    while True:
+        n = await db.write(partial(_prune_page, before=before))
+        pruned += n
+        if n < PAGE:
+            return pruned
+
+
+async def _prune_page(tx: Tx, *, before: int) -> int:
+    old = 0
+    through = None
+    for row in await tx.rows(OLDEST, limit=PAGE):
+        if row.at_ms >= before:
+            break
+        old, through = old + 1, row.seq
+    if through is not None:
+        await tx.run(NOTE_PRUNED, through=str(through), now=before)
+        await tx.run(PRUNE, through=through)
+    return old

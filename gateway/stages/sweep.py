@@ -1,13 +1,16 @@
-"""The duty of pulling in what a wrong clock put far into the future (queue/sweep.py)."""
+"""The duty of tidying the queue: what a wrong clock put far ahead is pulled in, old wakes are pruned."""
 
 import structlog
 
-from gateway.model.clock import Clock
+from gateway.model.clock import DAY_MS, Clock
 from gateway.queue.sweep import sweep
+from gateway.queue.wake import prune_wakes
 from gateway.storage.engine import Database
 from gateway.storage.leases import Lease
 
 log = structlog.get_logger(__name__)
+
+KEEP_WAKES_MS = DAY_MS  # judgements take seconds, in an outage minutes
 
 
 class Sweep:
@@ -21,6 +24,8 @@ class Sweep:
         self._clock = clock
 
     async def run(self, lease: Lease) -> None:
-        """Two leaders at once do no harm: each only makes rows due."""
+        """Two leaders at once do no harm: each makes rows due and deletes what is old."""
         if pulled_in := await sweep(self._db, self._clock):
             log.warning("sweep.pulled_in", deliveries=pulled_in)
+        if pruned := await prune_wakes(self._db, self._clock, KEEP_WAKES_MS):
+            log.info("sweep.wakes_pruned", wakes=pruned)
