@@ -86,6 +86,7 @@ from gateway.stages.replay_plan import NobodyAsked, Planner
 from gateway.stages.sessions import Sessions
 from gateway.stages.shared_gates import SharedGates
 from gateway.stages.sign_in import SignIn
+from gateway.stages.statements import Statements
 from gateway.stages.status import StatusBoard
 from gateway.stages.sweep import Sweep
 from gateway.stages.then_and_now import ThenAndNow
@@ -127,6 +128,7 @@ class Gateway:
     links: Links
     poster: Poster
     callbacks: CallbackActs
+    statements: Statements
     identities: Identities
     changes: Changes
     status: StatusBoard
@@ -230,6 +232,7 @@ async def open_gateway(settings: Settings, *, clock: Clock | None = None) -> Asy
             links=Links(db, clock, blind, accounts),
             poster=poster,
             callbacks=CallbackActs(db, clock, vault, poster),
+            statements=Statements(db, clock, vault, receive),
             identities=Identities(db, clock, vault),
             changes=Changes(db, clock, blind, snapshots),
             status=StatusBoard(

@@ -22,8 +22,9 @@ from gateway.stages.identities import Identities
 from gateway.stages.links import Links
 from gateway.stages.presence import Uses
 from gateway.stages.receive import Receive
-from gateway.stages.streaming import Streaming
+from gateway.stages.statements import Statements
 from gateway.stages.status import StatusBoard
+from gateway.stages.streaming import Streaming
 from gateway.storage.engine import Database
 
 
@@ -88,6 +89,7 @@ class Context:
     identities: Identities | None = None
     links: Links | None = None
     callbacks: CallbackActs | None = None
+    statements: Statements | None = None
     quota: Quota = field(default_factory=Quota)
     turns: Turns = field(default_factory=Turns)
     uses: Uses = field(default_factory=Uses)

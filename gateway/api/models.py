@@ -6,7 +6,7 @@ A field that has nothing to say is left out, never null or empty.
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from gateway.model.states import State
 from gateway.queue.delivery import ReceiptStatus
@@ -332,6 +332,16 @@ class ForeseenClass(Answer):
 
     course: ForeseenCourse
     learners: list[ForeseenLearner]
+
+
+class About(Answer):
+    """The answer of /xapi/about."""
+
+    version: list[str]
+
+
+class StatementIds(RootModel[list[str]]):
+    """The ids of the statements, in the order in which they were sent."""
 
 
 class ChangesTaken(Answer):

@@ -65,6 +65,11 @@ def openapi(routes: Iterable[Route]) -> Document:
         "name": "webhook-signature",
         "description": "Standard Webhooks: `v1,` and the base64 HMAC-SHA-256 of `{id}.{timestamp}.{body}`.",
     }
+    basic = {
+        "type": "http",
+        "scheme": "basic",
+        "description": "The source's name and one of its secrets; beside it X-Experience-API-Version: 1.0.3.",
+    }
     token = {
         "type": "http",
         "scheme": "bearer",
@@ -77,7 +82,7 @@ def openapi(routes: Iterable[Route]) -> Document:
         "paths": paths,
         "components": {
             "schemas": defined["$defs"],
-            "securitySchemes": {"signature": signature, "token": token},
+            "securitySchemes": {"signature": signature, "token": token, "basic": basic},
         },
     }
 
@@ -85,6 +90,7 @@ def openapi(routes: Iterable[Route]) -> Document:
 _SECURITY: Mapping[str, Callable[[Route], bool]] = {
     "signature": lambda route: route.is_signed,
     "token": lambda route: route.needs_token,
+    "basic": lambda route: route.has_basic,
 }
 
 

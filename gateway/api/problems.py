@@ -26,6 +26,13 @@ STATUS: Final[Mapping[str, int]] = {
     "body.not_gzip": 400,
     "body.not_wanted": 400,
     "query.invalid": 400,
+    "xapi.version": 400,
+    "xapi.alternate_syntax": 400,
+    "xapi.no_queries": 400,
+    "xapi.invalid": 400,
+    "xapi.repeated_id": 400,
+    "xapi.one_statement": 400,
+    "xapi.other_id": 400,
     "request.refused": 400,
     "signature.missing_header": 401,
     "signature.bad_id": 401,
@@ -37,6 +44,8 @@ STATUS: Final[Mapping[str, int]] = {
     "signature.wrong_recipe": 401,
     "signature.body_changed": 401,
     "signature.no_match": 401,
+    "credentials.missing": 401,
+    "credentials.refused": 401,
     "token.missing": 401,
     "token.invalid": 401,
     "token.expired": 401,
@@ -49,6 +58,7 @@ STATUS: Final[Mapping[str, int]] = {
     "method.not_allowed": 405,
     "body.too_slow": 408,
     "completion.conflict": 409,
+    "xapi.conflict": 409,
     "account.identifier_changed": 409,
     "callback.state": 409,
     "callback.too_many": 409,
@@ -59,6 +69,7 @@ STATUS: Final[Mapping[str, int]] = {
     "body.too_dense": 413,
     "media_type.unsupported": 415,
     "encoding.unsupported": 415,
+    "xapi.attachments": 415,
     "body.not_items": 422,
     "body.no_items": 422,
     "body.not_contract": 422,
@@ -85,6 +96,7 @@ STATUS: Final[Mapping[str, int]] = {
 MESSAGE_CODES: Final = tuple(code for code in STATUS if code.startswith("signature."))
 SOURCE_CODES: Final = tuple(code for code in STATUS if code.startswith(("source.", "rate.")))
 SIGNATURE_CODES: Final = (*MESSAGE_CODES, *SOURCE_CODES)
+CREDENTIAL_CODES: Final = ("credentials.missing", "credentials.refused", *SOURCE_CODES)
 TOKEN_CODES: Final = (*(code for code in STATUS if code.startswith("token.")), *SOURCE_CODES)
 UNAVAILABLE_CODES: Final = tuple(code for code, status in STATUS.items() if status == 503)
 

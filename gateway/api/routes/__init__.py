@@ -31,6 +31,7 @@ class Route:
     body: Mapping[str, Any] | None = None  # JSON Schema of the request body
     lines: Mapping[str, Any] | None = None  # JSON Schema of each line, where the body may be lines instead
     is_signed: bool = False
+    has_basic: bool = False  # Basic authentication of a source
     needs_token: bool = False  # a bearer token of the vendor (decisions record 0030)
     is_probe: bool = False  # served by a worker without vendors too
 

@@ -83,6 +83,7 @@ def context_of(
         identities=gateway.identities,
         links=gateway.links,
         callbacks=gateway.callbacks,
+        statements=gateway.statements,
         trusted_proxies=networks(settings.trusted_proxies),
         client_cert_header=settings.client_cert_header,
         streaming=gateway.streaming,

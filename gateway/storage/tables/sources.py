@@ -1,6 +1,15 @@
 """Vendors, their secrets, their courses."""
 
-from sqlalchemy import BigInteger, Column, Integer, LargeBinary, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Integer,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 from gateway.storage.tables.naming import metadata
 
@@ -37,6 +46,16 @@ vendor_secrets = Table(
     Column("created_at_ms", BigInteger, nullable=False),
     Column("expires_at_ms", BigInteger),
     Column("last_used_at_ms", BigInteger),  # to the minute
+)
+
+# xAPI statements that were voided; the voided one may come later.
+xapi_voids = Table(
+    "xapi_voids",
+    metadata,
+    Column("vendor_id", Integer, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("vendor_id", "event_id"),
 )
 
 # Processes that serve sources: each takes its share of their limits.

@@ -942,4 +942,11 @@ def upgrade() -> None:
         sa.Column("at_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_wakes")),
     )
+    op.create_table(
+        "xapi_voids",
+        sa.Column("vendor_id", sa.Integer(), nullable=False),
+        sa.Column("event_id", sa.Text(), nullable=False),
+        sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("vendor_id", "event_id", name=op.f("pk_xapi_voids")),
+    )
     # ### end Alembic commands ###
