@@ -80,13 +80,8 @@ class Sending:
         return int(found[-1]) if found else await self.checkpoint()
 
 
-@asynccontextmanager
-async def sending(
-    desk: Desk, token: str, *, headers: Iterable[str] = (), limit: int = 2**16
-) -> AsyncIterator[Sending]:
-    """Opens the connection and sends the head."""
-    at = urlsplit(desk.address)
-    reader, writer = await asyncio.open_connection(at.hostname, at.port, limit=limit)
+def head_of(token: str, headers: Iterable[str] = ()) -> bytes:
+    """The head of a request whose lines follow in chunks."""
     head = [
         f"POST {POST_PATH} HTTP/1.1",
         "Host: gateway",
@@ -95,7 +90,17 @@ async def sending(
         f"Authorization: Bearer {token}",
         *headers,
     ]
-    writer.write(("\r\n".join(head) + "\r\n\r\n").encode())
+    return ("\r\n".join(head) + "\r\n\r\n").encode()
+
+
+@asynccontextmanager
+async def sending(
+    desk: Desk, token: str, *, headers: Iterable[str] = (), limit: int = 2**16
+) -> AsyncIterator[Sending]:
+    """Opens the connection and sends the head."""
+    at = urlsplit(desk.address)
+    reader, writer = await asyncio.open_connection(at.hostname, at.port, limit=limit)
+    writer.write(head_of(token, headers))
     try:
         yield Sending(reader, writer)
     finally:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import structlog
 from aiohttp import web
 
+from gateway.api.bearer import authorized
 from gateway.api.context import CONTEXT, Context
 from gateway.api.edge import FACTS
 from gateway.api.languages import preferred
@@ -16,14 +17,13 @@ from gateway.api.mapping import refusal_of
 from gateway.api.problems import Refusal
 from gateway.api.stream_answer import StreamAnswer
 from gateway.api.stream_body import StreamBody
-from gateway.model.errors import SignatureRefused
 from gateway.model.texts import Lang
 from gateway.queue.delivery import ReceiptStatus
 from gateway.queue.streams import Place
 from gateway.queue.vendors import Vendor
 from gateway.security.tokens import bearer
 from gateway.stages.receive import ItemReceipt
-from gateway.stages.streaming import Streaming
+from gateway.stages.streaming import PURPOSE, Streaming
 
 log = structlog.get_logger(__name__)
 
@@ -33,8 +33,6 @@ TAKEN = frozenset({ReceiptStatus.ACCEPTED.value, ReceiptStatus.CORRECTED.value})
 async def receive_lines(request: web.Request) -> web.StreamResponse:
     """Takes lines for as long as they come. 200 is told at once; what is durable, the checkpoints tell."""
     context = request.app[CONTEXT]
-    if context.drain.has_begun:
-        raise Refusal("draining", headers={"Retry-After": "5"})
     is_gzip = _is_gzip(request)
     vendor, streaming, place = await _admitted(request, context)
     lang = preferred(request.headers.get("Accept-Language"), context.lang)
@@ -83,11 +81,10 @@ def _is_gzip(request: web.Request) -> bool:
 
 
 async def _admitted(request: web.Request, context: Context) -> tuple[Vendor, Streaming, Place]:
+    vendor = await authorized(request, PURPOSE)
+    if context.streaming is None:
+        raise Refusal("route.not_found")
     token = bearer(request.headers.get("Authorization"))
-    vendor = await context.vendors.find(request.match_info["vendor"])
-    if vendor is None or context.streaming is None:
-        raise SignatureRefused("token.invalid", "the vendor is unknown")
-    request[FACTS]["vendor"] = vendor.name
     return vendor, context.streaming, await context.streaming.admit(vendor.id, token)
 
 
