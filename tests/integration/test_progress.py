@@ -9,7 +9,7 @@ from gateway.model.clock import local_date
 from gateway.model.roles import RoleName
 from gateway.stages.cases import failures
 from gateway.stages.cases.sight import Desk, Sight
-from gateway.stages.progress.counting import PEOPLE, Count
+from gateway.stages.progress.counting import FOUND, OPEN, Count
 from gateway.stages.progress.tree import FRESH_MS, Progresses
 from gateway.stages.progress.written import digest, list_upwards, table
 from tests.integration.by_hand import ROSTER, completion
@@ -106,6 +106,16 @@ async def test_what_waits_for_a_course_is_a_verified_person(work):
     assert (await progress_of(work, A)).total == Count(people=1, verified=1, held={})
 
 
+async def test_one_found_by_another_result_is_not_counted_twice(work):
+    """Verified by one course, held in another for the name sent there: one person, verified."""
+    item = completion(1, event="other", code="GVPT 04")
+    item["user"]["fullName"] = "Trần Văn Khác"
+    await work.send(completion(1), item)
+    await work.verify()
+    await work.follow()
+    assert (await progress_of(work, A)).total == Count(people=1, verified=1)
+
+
 async def test_figures_are_kept_for_half_a_minute(work):
     """Everybody who looks at the same unit shares one count."""
     progresses = Progresses(work.db, work.clock)
@@ -164,15 +174,16 @@ async def test_counting_a_school_reads_its_own_cases_only(work):
     async def many(tx):
         await tx.run(
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) "
-            "INSERT INTO cases (delivery_id, vendor_id, received_at_ms, state, school_code) "
-            "SELECT 100000 + i, 1, 0, 'held', 'S' || i FROM n"
+            "INSERT INTO cases (delivery_id, vendor_id, received_at_ms, state, school_code, person_id) "
+            "SELECT 100000 + i, 1, 0, 'delivered', 'S' || (i % 500), i FROM n"
         )
 
     await work.db.write(many)
     async with work.db.engine.connect() as connection:
         await connection.exec_driver_sql("ANALYZE")
         await connection.commit()
-    sql = PEOPLE.format(group="school_code", where="school_code = :scope AND")
-    async with work.db.read() as tx:
-        told = "\n".join(str(row[-1]) for row in await tx.rows(word + sql, scope=A))
-    assert "ix_cases_" in told
+    for sql, prefix in ((FOUND, ""), (OPEN, "c.")):
+        asked = word + sql.format(group="school_code", where=f"{prefix}school_code = :scope AND")
+        async with work.db.read() as tx:
+            told = "\n".join(str(row[-1]) for row in await tx.rows(asked, scope="S7"))
+        assert "ix_cases_school" in told or "ix_cases_open_school" in told

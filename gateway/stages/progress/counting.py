@@ -4,9 +4,8 @@ A person is whom the sector database found; who is not verified yet is one perso
 deliveries count nobody. What is held for the course, the result or TEMIS belongs to a verified person.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from gateway.bdtx.places import Within
 from gateway.bdtx.units import Level
@@ -21,28 +20,27 @@ _GROUPS = {
     Level.COMMUNE: "school_code",
     Level.SCHOOL: "school_code",
 }
-PEOPLE = """
-SELECT unit, what, COUNT(DISTINCT person_id) AS people,
-       SUM(CASE WHEN person_id IS NULL THEN 1 ELSE 0 END) AS accounts,
-       COUNT(DISTINCT CASE WHEN is_credited = 1 THEN person_id END) AS credited
-FROM (
-    SELECT unit, person_id, is_credited,
-           CASE WHEN is_verified = 1 THEN 'verified' WHEN reason IS NOT NULL THEN reason
-                WHEN is_settled = 1 THEN 'settled' ELSE 'waiting' END AS what
+# Whom the sector database found: a person is one, whatever was sent. Read from an index alone.
+FOUND = """
+SELECT {group} AS unit, COUNT(DISTINCT person_id) AS people,
+       COUNT(DISTINCT CASE WHEN state = 'delivered' THEN person_id END) AS credited
+FROM cases WHERE {where} person_id IS NOT NULL AND state <> 'voided' GROUP BY 1"""
+# Everybody else: one for each LMS account that no other case has found.
+OPEN = """
+SELECT unit, what, COUNT(*) AS people FROM (
+    SELECT unit, CASE WHEN MAX(is_verified) = 1 THEN 'verified' WHEN MAX(reason) IS NOT NULL THEN MAX(reason)
+                      WHEN MAX(is_settled) = 1 THEN 'settled' ELSE 'waiting' END AS what
     FROM (
-        SELECT unit, MAX(person_id) AS person_id, MAX(is_credited) AS is_credited,
-               MAX(is_verified) AS is_verified, MAX(is_settled) AS is_settled, MAX(reason) AS reason
-        FROM (
-            SELECT {group} AS unit, account_key, person_id, settled AS is_settled,
-                   CASE WHEN settled = 0 THEN reason END AS reason,
-                   CASE WHEN state = 'delivered' THEN 1 ELSE 0 END AS is_credited,
-                   CASE WHEN person_id IS NOT NULL OR reason LIKE 'course.%' OR reason LIKE 'result.%'
-                             OR reason LIKE 'temis.%' THEN 1 ELSE 0 END AS is_verified,
-                   CASE WHEN account_key IS NULL THEN COALESCE(person_id, -delivery_id) END AS alone
-            FROM cases WHERE {where} state <> 'voided') AS one
-        GROUP BY unit, account_key, alone) AS accounts
-    ) AS told
-GROUP BY unit, what"""
+        SELECT {group} AS unit, c.account_key, c.settled AS is_settled,
+               CASE WHEN c.account_key IS NULL THEN c.delivery_id END AS alone,
+               CASE WHEN c.settled = 0 THEN c.reason END AS reason,
+               CASE WHEN c.reason LIKE 'course.%' OR c.reason LIKE 'result.%' OR c.reason LIKE 'temis.%'
+                    THEN 1 ELSE 0 END AS is_verified
+        FROM cases c WHERE {where} c.person_id IS NULL AND c.state <> 'voided' AND NOT EXISTS (
+            SELECT 1 FROM cases f
+            WHERE f.account_key = c.account_key AND f.person_id IS NOT NULL AND f.state <> 'voided')
+    ) AS one GROUP BY unit, account_key, alone
+) AS account GROUP BY unit, what"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +65,24 @@ class Count:
 
 
 async def count_in(tx: Tx, limit: Within, level: Level | None) -> dict[str | None, Count]:
-    """People by the unit below `level`, None for those whose unit is not known; level None: all in one."""
+    """People by the unit below `level`, None for those whose unit is not known; level None: all under ""."""
     where, fill = where_of(limit)
     group = _GROUPS[level] if level is not None else "CAST('' AS text)"
-    rows = await tx.rows(PEOPLE.format(group=group, where=where), **fill)
-    by_unit: dict[str | None, list[Any]] = {}
+    found = await tx.rows(FOUND.format(group=group, where=where), **fill)
+    where, fill = where_of(limit, "c.")
+    rows = await tx.rows(OPEN.format(group=group, where=where), **fill)
+    by_unit: dict[str | None, dict[str, int]] = {}
+    credited: dict[str | None, int] = {}
+    for row in found:
+        by_unit[row.unit] = {_VERIFIED: int(row.people)}
+        credited[row.unit] = int(row.credited)
     for row in rows:
-        by_unit.setdefault(row.unit, []).append(row)
-    return {unit: _count(several) for unit, several in by_unit.items()}
+        people = by_unit.setdefault(row.unit, {})
+        people[row.what] = people.get(row.what, 0) + int(row.people)
+    return {unit: _count(people, credited.get(unit, 0)) for unit, people in by_unit.items()}
 
 
-def _count(rows: Iterable[Any]) -> Count:
-    people = {row.what: int(row.people) + int(row.accounts) for row in rows}
-    credited = sum(int(row.credited) for row in rows)
+def _count(people: Mapping[str, int], credited: int) -> Count:
     held = {what: n for what, n in people.items() if what not in (_VERIFIED, _WAITING, _SETTLED)}
     return Count(
         people=sum(people.values()),

@@ -1,5 +1,6 @@
 """One unit as its viewer sees it: the units directly below, each with its people, and all of them together."""
 
+import time
 from collections import OrderedDict
 from dataclasses import dataclass
 
@@ -11,7 +12,8 @@ from gateway.stages.cases.sight import Sight
 from gateway.stages.progress.counting import Count, count_in
 from gateway.storage.engine import Database
 
-FRESH_MS = 30_000  # figures of so many people are counted again no more often than this
+FRESH_MS = 30_000  # figures are counted again no more often than this
+_TIMES = 20  # nor more often than so many times as long as the count took
 _REMEMBERED = 500
 
 Counted = tuple[dict[str | None, Count], Count]
@@ -50,13 +52,23 @@ class Progress:
     follows_to_ms: int | None  # how far the lists have followed the queue
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What was counted, and until when it is good enough."""
+
+    counted_at_ms: int
+    until_ms: int
+    follows_to_ms: int | None
+    counted: Counted
+
+
 class Progresses:
-    """Counts, and remembers for half a minute. One instance per process."""
+    """Counts, and remembers for half a minute or more. One instance per process."""
 
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db
         self._clock = clock
-        self._kept: OrderedDict[tuple[Within, Level], tuple[int, int | None, Counted]] = OrderedDict()
+        self._kept: OrderedDict[tuple[Within, Level], _Kept] = OrderedDict()
 
     async def of(self, sight: Sight, unit_code: str | None = None) -> Progress | None:
         """The viewer's own unit, or one below it. Returns: None when that is not the viewer's to see."""
@@ -81,16 +93,18 @@ class Progresses:
     async def _counted(self, limit: Within, level: Level) -> tuple[int, int | None, Counted]:
         now, key = self._clock.now_ms(), (limit, level)
         kept = self._kept.get(key)
-        if kept is not None and now - kept[0] < FRESH_MS:
-            return kept
+        if kept is not None and now < kept.until_ms:
+            return kept.counted_at_ms, kept.follows_to_ms, kept.counted
+        began = time.monotonic()
         follows_to = await as_of(self._db)
         async with self._db.read() as tx:
             below = await count_in(tx, limit, level)
             total = (await count_in(tx, limit, None)).get("", Count())
-        self._kept[key] = (now, follows_to, (below, total))
+        fresh_ms = max(FRESH_MS, int((time.monotonic() - began) * 1000) * _TIMES)
+        self._kept[key] = _Kept(now, now + fresh_ms, follows_to, (below, total))
         if len(self._kept) > _REMEMBERED:
             self._kept.popitem(last=False)
-        return self._kept[key]
+        return now, follows_to, (below, total)
 
 
 def _lines(sight: Sight, unit: Unit | None, level: Level, counted: dict[str | None, Count]) -> tuple[Line, ...]:

@@ -64,8 +64,9 @@ for _key in ("course_key", "module_code"):
     Index(f"ix_cases_{_key}", cases.c[_key], cases.c.delivery_id)
 # Progress by unit.
 Index("ix_cases_school", cases.c.school_code, cases.c.state, cases.c.delivery_id)
-Index("ix_cases_commune", cases.c.commune_code, cases.c.school_code, cases.c.state)
-Index("ix_cases_department", cases.c.department_code, cases.c.school_code, cases.c.state)
+_PEOPLE = (cases.c.school_code, cases.c.person_id, cases.c.state)  # whole: counting people reads no row
+Index("ix_cases_commune", cases.c.commune_code, *_PEOPLE)
+Index("ix_cases_department", cases.c.department_code, cases.c.commune_code, *_PEOPLE)
 
 # What an approver ruled; the latest of a delivery is in force, and none is ever erased.
 rulings = Table(

@@ -193,9 +193,15 @@ def upgrade() -> None:
             sqlite_where=sa.text("certificate_key IS NOT NULL"),
             postgresql_where=sa.text("certificate_key IS NOT NULL"),
         )
-        batch_op.create_index("ix_cases_commune", ["commune_code", "school_code", "state"], unique=False)
+        batch_op.create_index(
+            "ix_cases_commune", ["commune_code", "school_code", "person_id", "state"], unique=False
+        )
         batch_op.create_index("ix_cases_course_key", ["course_key", "delivery_id"], unique=False)
-        batch_op.create_index("ix_cases_department", ["department_code", "school_code", "state"], unique=False)
+        batch_op.create_index(
+            "ix_cases_department",
+            ["department_code", "commune_code", "school_code", "person_id", "state"],
+            unique=False,
+        )
         batch_op.create_index(
             "ix_cases_identifier_key",
             ["identifier_key", "delivery_id"],
@@ -818,6 +824,15 @@ def upgrade() -> None:
         sa.Column("changed_at_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_streams")),
         sa.UniqueConstraint("vendor_id", "name", name=op.f("uq_streams_vendor_id_name")),
+    )
+    op.create_table(
+        "tallies",
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("period", sa.BigInteger(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("item", sa.Text(), nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("kind", "period", "key", "item", name=op.f("pk_tallies")),
     )
     op.create_table(
         "unit_edges",
