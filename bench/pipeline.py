@@ -32,11 +32,11 @@ def sandbox(place: Place) -> AbstractAsyncContextManager[Process]:
 
 @asynccontextmanager
 async def pipeline(place: Place, *, is_split: bool = False, has_worker: bool = True) -> AsyncIterator[Pipeline]:
-    """The sandbox and `gateway serve`, with `gateway work` when split."""
+    """The sandbox and `gateway serve`, with `gateway work` beside it when split: then both work."""
     env, logs = place.environment(), place.folder
     async with AsyncExitStack() as stack:
         outside = await stack.enter_async_context(sandbox(place))
-        serve = ["gateway", "serve", *(["--no-worker"] if is_split or not has_worker else [])]
+        serve = ["gateway", "serve", *([] if has_worker else ["--no-worker"])]
         processes = [await stack.enter_async_context(running("serve", serve, env, logs / "serve.log"))]
         if is_split:
             work = running("work", ["gateway", "work"], env, logs / "work.log")

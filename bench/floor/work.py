@@ -143,11 +143,11 @@ class Work:
         id_ = self._known[key] = len(self._known) + 1
         lasting, vendor_id, claim = self._vault.key_of(LASTING), self._vendor.id, completion.claim
         sector_key = self._blind.index("sector_id", file.sector_id)
-        text = file.model_dump_json().encode()
+        text = file.to_json()
         digest = hashlib.blake2b(text, digest_size=16).digest()
         sealed = self._vault.seal(text, aad("people", "snapshot", sector_key), lasting)
-        said = claim.model_dump_json(include={"lms_user_id", "full_name", "birth_date"}, exclude_none=True)
-        told = self._vault.seal(said.encode(), aad("claimants", "sealed", vendor_id, account, id_), lasting)
+        said = orjson.dumps([claim.lms_user_id, claim.full_name, claim.birth_date])
+        told = self._vault.seal(said, aad("claimants", "sealed", vendor_id, account, id_), lasting)
         _add(cells.people, (id_, sector_key, digest, sealed, now))
         _add(cells.snapshots, (id_, sealed, now))
         _add(cells.lookups, (lookup, f"[{id_}]", now))

@@ -7,15 +7,19 @@ rewritten: a confirmed link is used beside it, and the verification says so.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache, partial
 from typing import Any
 
 from gateway.identity.case import OtherAccount
 from gateway.identity.waits import account_key
-from gateway.model.completion import Claim, Frozen
+from gateway.model.completion import Claim
+from gateway.model.value import Value
 from gateway.security.blind import BlindIndex
 from gateway.security.vault import LASTING, Vault, aad
 from gateway.storage.engine import Database, Tx
 from gateway.storage.rows import Cell
+
+_ACCOUNTS = 50_000  # that are remembered
 
 # Verified counts as credited: the result is in TEMIS or on its way there. Superseded ones were, too.
 _CREDITED = (
@@ -89,12 +93,16 @@ class Statement:
     delivery_id: int | None
 
 
-class _Said(Frozen):
+class _Said(Value, frozen=True, kw_only=True, omit_defaults=True):
     """What is sealed of a claimant."""
 
     lms_user_id: str
     full_name: str | None = None
     birth_date: date | None = None
+
+
+def _account(blind: BlindIndex, vendor_id: int, vendor: str, lms_user_id: str) -> Account:
+    return Account(vendor_id, blind.index("account", account_key(vendor, lms_user_id)))
 
 
 class Accounts:
@@ -103,10 +111,8 @@ class Accounts:
     def __init__(self, db: Database, vault: Vault, blind: BlindIndex) -> None:
         self._db = db
         self._vault = vault
-        self._blind = blind
-
-    def account(self, vendor_id: int, vendor: str, lms_user_id: str) -> Account:
-        return Account(vendor_id, self._blind.index("account", account_key(vendor, lms_user_id)))
+        # Most accounts come again soon: a class hands in its courses together.
+        self.account = lru_cache(_ACCOUNTS)(partial(_account, blind))
 
     async def known(self, accounts: Iterable[Account]) -> dict[Account, Known]:
         """All of `accounts`, in one read of two queries."""
@@ -234,14 +240,14 @@ class Accounts:
             lms_user_id=one.claim.lms_user_id, full_name=one.claim.full_name, birth_date=one.claim.birth_date
         )
         return self._vault.seal(
-            text.model_dump_json(exclude_none=True).encode(),
+            text.to_json(),
             aad("claimants", "sealed", one.account.vendor_id, one.account.key, one.person_id),
             self._vault.key_of(LASTING),
         )
 
     def _open(self, account: Account, person_id: int, sealed: Any) -> OtherAccount:
         place = aad("claimants", "sealed", account.vendor_id, account.key, person_id)
-        text = _Said.model_validate_json(self._vault.open(bytes(sealed), place))
+        text = _Said.from_json(self._vault.open(bytes(sealed), place))
         return OtherAccount(text.lms_user_id, text.full_name, text.birth_date)
 
 

@@ -8,6 +8,7 @@ says so, and asks for more proof. Source: docs/identity.md.
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 
 from gateway.model.person import IdentifierType, LookupKey
 from gateway.model.verdict import Finding
@@ -45,6 +46,8 @@ class Reading:
         return self.form in (Form.PLAIN10, Form.ZERO11) and _PHONE.fullmatch(self.digits[-10:]) is not None
 
 
+_CACHED = 32_768  # a person's courses come together
+
 _INVISIBLE = (
     "\u00ad\u180e\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e"
     "\u2060\u2066\u2067\u2068\u2069\ufeff"
@@ -66,6 +69,7 @@ _NOT_DIGIT = re.compile(r"[^0-9]")
 _PHONE = re.compile(r"0[35789][0-9]{8}")
 
 
+@lru_cache(_CACHED)
 def read(raw: str | None) -> Reading:
     """What an identifier as sent looks like, and the keys to ask. Pure; any text is read, none raises."""
     if raw is None:

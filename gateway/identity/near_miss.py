@@ -48,7 +48,7 @@ def near_miss(claim: Claim, hits: Iterable[Snapshot]) -> Finding | None:
 
 def with_near_miss(verdict: Verdict, finding: Finding) -> Verdict:
     """The same verdict with the hint beside it: what holds, and why, stays as it was."""
-    return verdict.model_copy(update={"findings": (*verdict.findings, finding)})
+    return verdict.replace(findings=(*verdict.findings, finding))
 
 
 def slip_between(typed: str, meant: str) -> Slip | None:

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import Any
 
+import msgspec
+
 from gateway.identity.case import Case, keys_of
 from gateway.identity.days import read_day, read_moment
 from gateway.identity.judge import judge
@@ -124,7 +126,7 @@ def _result(item: dict[str, Any], verdict: Verdict) -> dict[str, Any]:
         "reason": verdict.reason,
         "warnings": list(verdict.warnings),
         "rung": verdict.rung,
-        "findings": [finding.model_dump(mode="json") for finding in verdict.findings],
+        "findings": [msgspec.to_builtins(finding) for finding in verdict.findings],
     }
 
 

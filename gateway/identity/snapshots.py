@@ -209,9 +209,9 @@ class Snapshots:
 
     def open(self, sector_key: bytes, sealed: bytes) -> Snapshot:
         """A sealed file of this person, of any version. Raises: KeyMissing, SealBroken."""
-        return Snapshot.model_validate_json(self._vault.open(sealed, aad("people", "snapshot", sector_key)))
+        return Snapshot.from_json(self._vault.open(sealed, aad("people", "snapshot", sector_key)))
 
     def _row(self, sector_key: bytes, file: Snapshot) -> tuple[Cell, ...]:
-        text = file.model_dump_json().encode()
+        text = file.to_json()
         sealed = self._vault.seal(text, aad("people", "snapshot", sector_key), self._vault.key_of(LASTING))
         return (sector_key, hashlib.blake2b(text, digest_size=16).digest(), sealed)

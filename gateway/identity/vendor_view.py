@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gateway.model.completion import Frozen
+from gateway.model.value import Value
 from gateway.model.verdict import Effect, Finding, Verdict
 
 _FILE: dict[str, Any] = tomllib.loads(Path(__file__).with_name("vendor_view.toml").read_text("utf-8"))
@@ -22,7 +22,7 @@ _OF_THE_FILE = (
 )
 
 
-class VendorView(Frozen):
+class VendorView(Value, frozen=True, kw_only=True):
     """What a vendor may know of a verdict. Each finding's detail fills its reason's text."""
 
     verified: bool

@@ -9,9 +9,11 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
+from gateway.model.value import Value
+
 
 class Frozen(BaseModel):
-    """Base of all values: immutable, unknown fields refused."""
+    """Base of what is read from files and settings: immutable, checked, unknown fields refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -23,7 +25,7 @@ class Role(StrEnum):
     MANAGER = "CBQL"
 
 
-class Claim(Frozen):
+class Claim(Value, frozen=True, kw_only=True, omit_defaults=True):
     """What the vendor says about a person. Nothing here is trusted before identity has judged it."""
 
     lms_user_id: str
@@ -36,7 +38,7 @@ class Claim(Frozen):
     vendor_status: str | None = None  # the LMS's own verification status; evidence, never trusted
 
 
-class Course(Frozen):
+class Course(Value, frozen=True, kw_only=True, omit_defaults=True):
     """The course as the vendor names it."""
 
     course_id: str
@@ -49,7 +51,7 @@ class Course(Frozen):
     organiser: str | None = None
 
 
-class Result(Frozen):
+class Result(Value, frozen=True, kw_only=True, omit_defaults=True):
     """The result as stated. `passed is None` means the vendor did not say; it is never guessed."""
 
     passed: bool | None = None
@@ -60,7 +62,7 @@ class Result(Frozen):
     certificate_no: str | None = None
 
 
-class Completion(Frozen):
+class Completion(Value, frozen=True, kw_only=True, omit_defaults=True):
     """One course completion of one learner, from any vendor."""
 
     vendor: str

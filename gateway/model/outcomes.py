@@ -3,29 +3,26 @@
 A stage returns data and writes nothing itself: Advance | RetryLater | Hold | Bury.
 """
 
-from dataclasses import dataclass, field
+import msgspec
 
 from gateway.model.states import State
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(msgspec.Struct, frozen=True):
     """One thing whose change wakes a hold: kind `person`, `account`, `course`, `unit`, `policy` or `temis`."""
 
     kind: str
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class Advance:
+class Advance(msgspec.Struct, frozen=True):
     """The stage is done; the delivery goes on to `state`."""
 
     state: State
     cause: str = "verified"
 
 
-@dataclass(frozen=True, slots=True)
-class RetryLater:
+class RetryLater(msgspec.Struct, frozen=True):
     """Not now. `own_fault` says whether the record itself is to blame: only then a try is burnt."""
 
     code: str
@@ -35,17 +32,15 @@ class RetryLater:
     outrank: int | None = None  # the destination holds this revision: ours must rise above it
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(msgspec.Struct, frozen=True):
     """Waits for a change outside. Woken by any of `waits`, and looked at again on the recheck schedule."""
 
     reason: str
     owner: str
-    waits: tuple[Wait, ...] = field(default_factory=tuple)
+    waits: tuple[Wait, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Bury:
+class Bury(msgspec.Struct, frozen=True):
     """Never again by itself: the reason stays, an operator may replay."""
 
     reason: str

@@ -7,7 +7,8 @@ from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
 
-from gateway.model.completion import Frozen, Role
+from gateway.model.completion import Role
+from gateway.model.value import Value
 
 
 class IdentifierType(StrEnum):
@@ -25,7 +26,7 @@ class LookupKey(NamedTuple):
     value: str
 
 
-class Snapshot(Frozen):
+class Snapshot(Value, frozen=True, kw_only=True):
     """One person's file in the sector database at one moment."""
 
     sector_id: str
@@ -39,7 +40,7 @@ class Snapshot(Frozen):
     status_since: date | None = None  # Ngày trạng thái; None when the file does not state it
 
 
-class Answer(Frozen):
+class Answer(Value, frozen=True, kw_only=True):
     """The sector database's answer to one LookupKey: no hit, one, or several (never guessed between)."""
 
     hits: tuple[Snapshot, ...]

@@ -3,9 +3,9 @@
 from enum import StrEnum
 from typing import Self
 
-from pydantic import Field
+from msgspec import field
 
-from gateway.model.completion import Frozen
+from gateway.model.value import Value
 
 
 class Effect(StrEnum):
@@ -17,12 +17,12 @@ class Effect(StrEnum):
     HOLDS = "holds"
 
 
-class Finding(Frozen):
+class Finding(Value, frozen=True, kw_only=True):
     """Result of one rule. `code` is a reason code or a bare attribute name; never a personal value."""
 
     code: str
     effect: Effect
-    detail: dict[str, str | int] = Field(
+    detail: dict[str, str | int] = field(
         default_factory=dict
     )  # fillers for the reason's text: {"n": 9}; no personal values
 
@@ -43,7 +43,7 @@ class Finding(Frozen):
         return cls(code=code, effect=Effect.HOLDS, detail=detail)
 
 
-class Verdict(Frozen):
+class Verdict(Value, frozen=True, kw_only=True):
     """All findings together. Verified when nothing holds; then `sector_id` names the person."""
 
     verified: bool

@@ -1,7 +1,8 @@
 """What goes into the queue and what comes out of it."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from gateway.model.outcomes import Outcome
 from gateway.model.states import Kind, State
@@ -19,8 +20,7 @@ class ReceiptStatus(StrEnum):
     UNSUPPORTED = "unsupported"
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(msgspec.Struct, frozen=True):
     """One valid completion on its way in. `body` is sealed already; `digest` is the content's HMAC."""
 
     vendor_id: int
@@ -32,8 +32,7 @@ class Arrival:
     course: int = 0  # model/course_number.py
 
 
-@dataclass(frozen=True, slots=True)
-class SetAside:
+class SetAside(msgspec.Struct, frozen=True):
     """One thing that is authenticated but not taken: kept sealed, with the paths and codes of its faults."""
 
     vendor_id: int
@@ -43,16 +42,14 @@ class SetAside:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(msgspec.Struct, frozen=True):
     """What became of one arrival."""
 
     status: ReceiptStatus
     delivery_id: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(msgspec.Struct, frozen=True):
     """A claimed row: everything a stage needs beside the payload. `fence` must match to write."""
 
     id: int
@@ -71,8 +68,7 @@ class Delivery:
     received_at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """Where a verified completion belongs: its person and natural key, and how it ranks there."""
 
     person_id: int
@@ -81,8 +77,7 @@ class Target:
     rank: int
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(msgspec.Struct, frozen=True):
     """One delivery, what its stage decided, and what is worth keeping of the attempt."""
 
     delivery: Delivery

@@ -12,7 +12,7 @@ LOAD = "SELECT p.delivery_id, p.body FROM {x} JOIN payloads p ON p.delivery_id =
 
 def seal(vault: Vault, vendor_id: int, completion: Completion, item: bytes) -> bytes:
     """Both texts in one blob, bound to vendor, event and revision: no row can pass for another."""
-    canonical = completion.model_dump_json(exclude_none=True).encode()
+    canonical = completion.to_json()
     plain = len(canonical).to_bytes(4, "big") + canonical + item
     return vault.seal(plain, _place(vendor_id, completion.event_id, completion.revision))
 
@@ -23,7 +23,7 @@ def open_body(
     """Returns: the canonical completion and the item as sent. Raises: KeyMissing, SealBroken."""
     plain = vault.open(body, _place(vendor_id, event_id, revision))
     end = 4 + int.from_bytes(plain[:4], "big")
-    return Completion.model_validate_json(plain[4:end]), plain[end:]
+    return Completion.from_json(plain[4:end]), plain[end:]
 
 
 async def load(db: Database, vault: Vault, delivery_ids: Iterable[int]) -> dict[int, bytes]:

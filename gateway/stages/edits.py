@@ -207,12 +207,12 @@ def patched(completion: Completion, change: Mapping[str, str]) -> Completion:
     """The completion with other identifier, course or school year; everything else as it was sent."""
     claim, course = completion.claim, completion.course
     if "identifier" in change:
-        claim = claim.model_copy(update={"identifier": change["identifier"]})
+        claim = claim.replace(identifier=change["identifier"])
     if "course" in change:
-        course = course.model_copy(update={"course_id": change["course"], "module_hint": None})
+        course = course.replace(course_id=change["course"], module_hint=None)
     if "school_year" in change:
-        course = course.model_copy(update={"school_year": change["school_year"]})
-    return completion.model_copy(update={"claim": claim, "course": course})
+        course = course.replace(school_year=change["school_year"])
+    return completion.replace(claim=claim, course=course)
 
 
 def _edit(row: Any) -> Edit:

@@ -188,7 +188,7 @@ def confirmed(received_at_ms: int, claim: Claim, known: KnownAccount) -> tuple[C
         return claim, None
     if received_at_ms >= link.confirmed_at_ms and read(claim.identifier).keys:
         return claim, None
-    return claim.model_copy(update={"identifier": link.identifier}), link.version
+    return claim.replace(identifier=link.identifier), link.version
 
 
 def person_of(verdict: Verdict, keys: Sequence[LookupKey], known: Mapping[LookupKey, Known]) -> Person | None:

@@ -122,7 +122,7 @@ class Receive:
         except PayloadInvalid as error:
             return ItemReceipt(error.event_id, ReceiptStatus.INVALID, errors=tuple(error.errors))
         if completion.vendor != vendor.name:  # one connector may serve several vendors
-            completion = completion.model_copy(update={"vendor": vendor.name})
+            completion = completion.replace(vendor=vendor.name)
         return Arrival(
             vendor_id=vendor.id,
             event_id=completion.event_id,

@@ -54,7 +54,7 @@ class Comparison:
         before, after = self.then.on_file, self.now.on_file if self.now else None
         if self.now is None or (before is None and after is None):
             return ()
-        fields = Snapshot.model_fields
+        fields = Snapshot.__struct_fields__
         return tuple(name for name in fields if getattr(before, name, None) != getattr(after, name, None))
 
     @property
@@ -63,7 +63,7 @@ class Comparison:
         if self.now is None:
             return ()
         then, now = self.then.claim, self.now.claim
-        return tuple(name for name in Claim.model_fields if getattr(then, name) != getattr(now, name))
+        return tuple(name for name in Claim.__struct_fields__ if getattr(then, name) != getattr(now, name))
 
     @property
     def gone(self) -> tuple[str, ...]:
@@ -113,7 +113,7 @@ class ThenAndNow:
         account = self._accounts.account(row.vendor_id, row.vendor, completion.claim.lms_user_id)
         claim_then = completion.claim
         if row.link_version is not None and (link := await self._accounts.link_of(account, row.link_version)):
-            claim_then = claim_then.model_copy(update={"identifier": link.identifier})
+            claim_then = claim_then.replace(identifier=link.identifier)
         then = Look(row.at_ms, claim_then, await self._file(row), _verdict(row))
         known = (await self._accounts.known([account]))[account]
         claim_now, _ = confirmed(row.received_at_ms, completion.claim, known)

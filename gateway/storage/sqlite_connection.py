@@ -83,7 +83,7 @@ class Connection(aiosqlite.Connection):
 
     async def call(self, fn: Callable[[sqlite3.Connection], T]) -> T:
         """Runs `fn` in the connection's thread."""
-        done = self._execute(lambda: fn(self._conn))  # type: ignore[no-untyped-call]  # of aiosqlite
+        done = self._execute(lambda: fn(self._conn))  # type: ignore[no-untyped-call] # aiosqlite
         return cast(T, await done)
 
     @classmethod
@@ -135,7 +135,7 @@ def fetch(connection: sqlite3.Connection, sql: str, parameters: Mapping[str, Cel
 
 def worded(statement: Executable, row: Mapping[str, Cell]) -> str:
     """A statement of SQLAlchemy as SQL with :named parameters for rows like `row`."""
-    return str(statement.compile(dialect=_DIALECT, column_keys=list(row)))  # type: ignore[attr-defined]  # has it
+    return str(statement.compile(dialect=_DIALECT, column_keys=list(row)))  # type: ignore[attr-defined] # it has it
 
 
 def _drive(fn: Callable[[Tx], Awaitable[T]], connection: sqlite3.Connection) -> T:

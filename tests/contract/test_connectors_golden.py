@@ -1,6 +1,7 @@
 """Every connector keeps what its folder contracts/vendors/<name>/ promises; a new vendor needs no edit here."""
 
 import json
+from datetime import date
 from pathlib import Path
 
 import jsonschema
@@ -10,6 +11,7 @@ from gateway.connectors import Connector, Unsupported, discover
 from gateway.connectors.schemas import schemas
 from gateway.connectors.slicing import slice_body
 from gateway.model.errors import PayloadInvalid
+from gateway.model.value import Value
 
 CONTRACTS = Path(__file__).parents[2] / "contracts"
 CONNECTORS = discover()
@@ -25,6 +27,13 @@ def files(pattern: str) -> list[object]:
     ]
 
 
+def told(value: object) -> object:
+    """A value with every field, also those that are not stated."""
+    if isinstance(value, Value):
+        return {name: told(getattr(value, name)) for name in value.__struct_fields__}
+    return value.isoformat() if isinstance(value, date) else value
+
+
 def outcome(connector: Connector, body: bytes) -> dict[str, object]:
     """What becomes of a body of one item, in the form of the .out.json files."""
     [piece] = slice_body(body)
@@ -32,7 +41,7 @@ def outcome(connector: Connector, body: bytes) -> dict[str, object]:
         if piece.item is None or piece.fault:
             event_id = connector.peek(piece.item)[0] if piece.item else None
             raise PayloadInvalid([piece.fault], event_id)
-        return {"completion": json.loads(connector.normalize(piece.item).model_dump_json())}
+        return {"completion": told(connector.normalize(piece.item))}
     except PayloadInvalid as refused:
         errors = [{"path": error.path, "code": error.code} for error in refused.errors]
         return {"invalid": {"event_id": refused.event_id, "errors": errors}}

@@ -214,7 +214,7 @@ async def _hits(
     if verdicts and verdicts[0].link_version is not None:
         account = desk.accounts.account(row.vendor_id, row.vendor, claim.lms_user_id)
         if link := await desk.accounts.link_of(account, verdicts[0].link_version):
-            claim = claim.model_copy(update={"identifier": link.identifier})
+            claim = claim.replace(identifier=link.identifier)
     known = await desk.snapshots.find(keys_of(claim))
     files: dict[int, Snapshot] = {}
     for answer in known.values():

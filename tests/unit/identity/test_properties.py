@@ -54,15 +54,13 @@ def files(draw, sector_ids=TEN):
 @given(TEN, TEN, claims(), files())
 def test_two_different_exact_identifiers_never_verify_each_other(one, other, claim, file):
     """One digit apart is a different person, whatever the registry answers and however well the rest agrees."""
-    sent = claim.model_copy(
-        update={"identifier": one, "full_name": file.full_name, "birth_date": file.birth_date}
-    )
-    on_file = file.model_copy(update={"sector_id": other, "status": "Đang làm việc"})
+    sent = claim.replace(identifier=one, full_name=file.full_name, birth_date=file.birth_date)
+    on_file = file.replace(sector_id=other, status="Đang làm việc")
     verdict = judge(a_case(sent, on_file), POLICY)
     if one != other:
         assert not verdict.verified
         assert verdict.sector_id is None
-    twin = judge(a_case(sent, on_file.model_copy(update={"sector_id": one})), POLICY)
+    twin = judge(a_case(sent, on_file.replace(sector_id=one)), POLICY)
     assert twin.verified is ("?" not in file.full_name)  # the same claim does verify under its own code
 
 
@@ -74,19 +72,17 @@ def _asked_for(claim, file):
     code = {10: claim.identifier, 11: claim.identifier[1:], 9: f"0{claim.identifier}"}.get(
         len(claim.identifier)
     )
-    return file.model_copy(update={"sector_id": code}) if code else file
+    return file.replace(sector_id=code) if code else file
 
 
 @given(claims(FORMS), files(), files(), st.sampled_from(["name", "bare", "birth date", "both", "nothing"]))
 def test_a_verified_person_is_the_only_one_who_agrees(claim, one, other, alike):
     """Verified means a name that passes, no other birth date, and full proof for all but the plain form."""
-    one = _asked_for(claim, one).model_copy(update={"status": "Đang làm việc"})
+    one = _asked_for(claim, one).replace(status="Đang làm việc")
     if alike in {"name", "bare", "both"}:
-        claim = claim.model_copy(
-            update={"full_name": bare(one.full_name) if alike == "bare" else one.full_name}
-        )
+        claim = claim.replace(full_name=bare(one.full_name) if alike == "bare" else one.full_name)
     if alike in {"bare", "birth date", "both"}:
-        claim = claim.model_copy(update={"birth_date": one.birth_date})
+        claim = claim.replace(birth_date=one.birth_date)
     answers = {key: an_answer(hits) for key, hits in zip(keys_of(claim), ([one], [other]), strict=False)}
     verdict = judge(a_case(claim, answers=answers), POLICY)
     event(f"verified: {verdict.verified}")
@@ -113,13 +109,13 @@ def test_how_a_name_is_written_never_changes_a_verdict(claim, file, way):
         lambda name: name.replace(" ", "\u00a0\u00a0"),
         lambda name: unicodedata.normalize("NFD", name.upper()) + "\u200b",
     )
-    file = file.model_copy(update={"sector_id": claim.identifier})
+    file = file.replace(sector_id=claim.identifier)
     case = a_case(claim, file)
     expected = judge(case, POLICY)
     if claim.full_name is not None:
-        rewritten = claim.model_copy(update={"full_name": ways[way](claim.full_name)})
+        rewritten = claim.replace(full_name=ways[way](claim.full_name))
         assert judge(replace(case, claim=rewritten), POLICY) == expected
-    refiled = file.model_copy(update={"full_name": ways[way](file.full_name)})
+    refiled = file.replace(full_name=ways[way](file.full_name))
     assert judge(a_case(claim, refiled), POLICY) == expected
 
 
@@ -127,7 +123,7 @@ def test_how_a_name_is_written_never_changes_a_verdict(claim, file, way):
 def test_how_an_identifier_is_spaced_never_changes_a_verdict(claim, file, written):
     """Marks around the digits are cleaned away before anything is asked."""
     file = _asked_for(claim, file)
-    dirty = claim.model_copy(update={"identifier": written.format(claim.identifier)})
+    dirty = claim.replace(identifier=written.format(claim.identifier))
     assert keys_of(dirty) == keys_of(claim)
     assert judge(a_case(dirty, file), POLICY) == judge(a_case(claim, file), POLICY)
 

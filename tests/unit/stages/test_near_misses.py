@@ -58,7 +58,7 @@ async def test_a_slip_is_told_masked_beside_the_verdict(clock, registry):
 
 async def test_only_not_found_is_searched_for(clock, registry):
     """Whoever was found, or sent no name or birth date, costs no search."""
-    held = NOT_FOUND.model_copy(update={"reason": "attribute.name_mismatch"})
+    held = NOT_FOUND.replace(reason="attribute.name_mismatch")
     verdicts = [
         ("viettel", a_claim(), held),
         ("viettel", a_claim(full_name=None), NOT_FOUND),
