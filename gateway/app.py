@@ -270,7 +270,7 @@ async def open_authority(gateway: Gateway, *, limits: BreakerLimits | None = Non
         gate = _gate("registry", s.registry, limits)
         caller = open_caller(stack, s, s.registry, g.clock)
         client = RegistryClient(caller, g.clock, concurrency=s.registry.concurrency)
-        registry = GatedRegistry(client, gate, page=s.registry.batch_items)
+        registry = GatedRegistry(client, gate, page=s.registry.batch_items, calls=g.metrics.calls)
         bounds = Bounds(
             max_age_ms=s.snapshot_max_age_s * 1000,
             negative_max_age_ms=s.negative_max_age_s * 1000,
@@ -297,7 +297,7 @@ async def open_pipeline(gateway: Gateway, *, limits: BreakerLimits | None = None
         people = authority.people
         temis_gate = _gate("temis", s.temis, limits)
         temis_caller = open_caller(stack, s, s.temis, g.clock)
-        temis = GatedTemis(temis_caller, temis_gate)
+        temis = GatedTemis(temis_caller, temis_gate, g.metrics.calls)
         deliver = Deliver(
             g.db,
             g.clock,
@@ -372,7 +372,7 @@ async def open_pipeline(gateway: Gateway, *, limits: BreakerLimits | None = None
         watching = _watch_duties(g, stack)
         holder = _holder()
         polls = [feed] if s.registry.changes_poll_s else []
-        duties = Duties(g.db, g.clock, holder, [*always, *watching, *polls])
+        duties = Duties(g.db, g.clock, holder, [*always, *watching, *polls], when_lost=g.metrics.clear_backlog)
         shared = SharedGates(g.db, g.clock, holder, (authority.gate, temis_gate), jitter)
         await shared.tick()  # what is paused is paused from the first moment
         worker = Worker(

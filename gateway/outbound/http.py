@@ -10,9 +10,11 @@ from typing import TypeVar
 
 import httpx
 import orjson
+from structlog.contextvars import get_contextvars
 
 from gateway.model.clock import Clock, SystemClock
 from gateway.model.errors import Garbled, NotSent, Unanswered
+from gateway.observe.trace import Trace
 from gateway.outbound.exchange import EXCERPT_BYTES, Reply, exchange, open_client
 from gateway.outbound.refusals import refusal
 from gateway.outbound.tls import TlsOptions
@@ -108,7 +110,9 @@ class Caller:
         return reply
 
     async def _once(self, attempt: "_Attempt", token: str | None) -> Reply:
-        headers = {"content-type": "application/json"} if attempt.content is not None else {}
+        headers = {"traceparent": _span()}
+        if attempt.content is not None:
+            headers["content-type"] = "application/json"
         if token is not None:
             headers["authorization"] = f"Bearer {token}"
         request = self._client.build_request(
@@ -120,6 +124,13 @@ class Caller:
         )
         attempt.sending = True
         return await exchange(self._client, request)
+
+
+def _span() -> str:
+    """The next span of the request that this call is made for, or a trace of its own: W3C Trace Context."""
+    trace_id = get_contextvars().get("trace_id")
+    trace = Trace.new()
+    return (trace._replace(trace_id=trace_id) if isinstance(trace_id, str) else trace).header()
 
 
 @dataclass(slots=True)

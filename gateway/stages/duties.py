@@ -5,7 +5,7 @@ changes nothing. Whatever a duty raises is logged, and it is tried again at its 
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import structlog
@@ -36,13 +36,21 @@ class Duties:
     """Runs duties while this process leads. One instance per process; a worker's companion."""
 
     def __init__(
-        self, db: Database, clock: Clock, holder: str, duties: Sequence[Duty], *, ttl_ms: int = TTL_MS
+        self,
+        db: Database,
+        clock: Clock,
+        holder: str,
+        duties: Sequence[Duty],
+        *,
+        ttl_ms: int = TTL_MS,
+        when_lost: Callable[[], None] = lambda: None,
     ) -> None:
         self._db = db
         self._clock = clock
         self._holder = holder  # names the process: host, process id and something random
         self._duties = duties
         self._ttl_ms = ttl_ms
+        self._when_lost = when_lost  # what only the leader shows is shown no longer
         self._lease: Lease | None = None
         self._stopping = asyncio.Event()
 
@@ -94,3 +102,4 @@ class Duties:
     def _lost(self) -> None:
         log.warning("leader.lost")
         self._lease = None
+        self._when_lost()

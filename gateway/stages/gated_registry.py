@@ -3,19 +3,25 @@
 from collections.abc import Mapping, Sequence
 from datetime import date
 
+from prometheus_client import Histogram
+
 from gateway.identity.registry import ChangePage, RegistryClient
 from gateway.model.errors import NotSent, UpstreamError
 from gateway.model.person import LookupKey, Snapshot
 from gateway.outbound.gate import Gate
+from gateway.stages.timed import timed
 
 
 class GatedRegistry:
     """What identity/people.py asks. One instance per process."""
 
-    def __init__(self, registry: RegistryClient, gate: Gate, *, page: int) -> None:
+    def __init__(
+        self, registry: RegistryClient, gate: Gate, *, page: int, calls: Histogram | None = None
+    ) -> None:
         self._registry = registry
         self._gate = gate
         self._page = page
+        self._calls = calls
 
     async def lookup(self, keys: Sequence[LookupKey]) -> Mapping[LookupKey, tuple[Snapshot, ...]]:
         """Raises: UpstreamError; an outage is never an empty answer, and neither is a pause."""
@@ -23,7 +29,8 @@ class GatedRegistry:
             raise NotSent("the sector database is paused by an operator")
         try:
             async with self._gate.slot(-(-len(keys) // self._page)):
-                found = await self._registry.lookup(keys)
+                with timed(self._calls, self._gate.name, "lookup", len(keys)):
+                    found = await self._registry.lookup(keys)
         except UpstreamError as error:
             self._gate.failed(error)
             raise

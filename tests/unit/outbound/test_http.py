@@ -8,6 +8,7 @@ import httpx
 import orjson
 import pytest
 import respx
+import structlog
 
 from gateway.model.errors import (
     CredentialsRefused,
@@ -18,6 +19,7 @@ from gateway.model.errors import (
     Throttled,
     Unanswered,
 )
+from gateway.observe.trace import parse
 from gateway.outbound import exchange
 from gateway.outbound.http import Caller
 from gateway.outbound.token import TokenSource
@@ -330,3 +332,16 @@ async def test_an_address_that_is_none_is_not_sent(clock):
     with pytest.raises(NotSent):
         await caller.post("/x", {}, orjson.loads)
     await caller.aclose()
+
+
+async def test_a_call_carries_the_trace_of_the_request_it_is_made_for(router, caller):
+    """W3C Trace Context goes on: same trace, a span of its own; work that nobody waits for has its own trace."""
+    route = router.post(f"{URL}/x").respond(200, json={})
+    await caller.post("/x", {}, orjson.loads)
+    with structlog.contextvars.bound_contextvars(trace_id="4bf92f3577b34da6a3ce929d0e0e4736"):
+        for _ in range(2):
+            await caller.post("/x", {}, orjson.loads)
+    own, first, second = [parse(call.request.headers["traceparent"]) for call in route.calls]
+    assert first.trace_id == second.trace_id == "4bf92f3577b34da6a3ce929d0e0e4736"
+    assert own.trace_id != first.trace_id
+    assert first.span_id != second.span_id
