@@ -72,6 +72,15 @@ async def read_users(db: Database, vault: Vault) -> list[User]:
     return [user_of(row, vault) for row in rows]
 
 
+async def users_of(db: Database, vault: Vault, unit_code: str | None) -> list[User]:
+    """Users of exactly this unit (None: of none) by login, the ended ones too. By index."""
+    wanted = "unit_code = :unit" if unit_code is not None else "unit_code IS NULL"
+    fill = {"unit": unit_code} if unit_code is not None else {}
+    async with db.read() as tx:
+        rows = await tx.rows(f"{READ} WHERE {wanted} ORDER BY login", **fill)
+    return [user_of(row, vault) for row in rows]
+
+
 async def add_user(tx: Tx, vault: Vault, new: NewUser, password_hash: str, now: int) -> None:
     """Adds a user whose password is a one-time one. Raises: Refused when the login is taken."""
     if await tx.rows("SELECT 1 FROM users WHERE login = :login", login=new.login):
