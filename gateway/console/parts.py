@@ -14,16 +14,20 @@ from gateway.model.clock import Clock
 from gateway.model.texts import Lang
 from gateway.observe.metrics import Metrics
 from gateway.outbound.gate import Gate
+from gateway.queue.jobs import Jobs
 from gateway.queue.vendors import Vendors
 from gateway.security.blind import BlindIndex
 from gateway.security.vault import Vault
 from gateway.stages.checking import Checking
 from gateway.stages.course_acts import CourseActs
+from gateway.stages.edits import Edits
 from gateway.stages.file_check.work import FileChecks
 from gateway.stages.guesses import Guesses
 from gateway.stages.identities import Identities
 from gateway.stages.links import Links
 from gateway.stages.progress.tree import Progresses
+from gateway.stages.replay import Replaying
+from gateway.stages.replay_plan import Planner
 from gateway.stages.sessions import Sessions
 from gateway.stages.sign_in import SignIn
 from gateway.stages.then_and_now import ThenAndNow
@@ -54,6 +58,10 @@ class Parts:
     links: Links
     identities: Identities
     file_checks: FileChecks
+    jobs: Jobs
+    replaying: Replaying
+    planner: Planner
+    edits: Edits
     progresses: Progresses
     course_acts: CourseActs
     metrics: Metrics

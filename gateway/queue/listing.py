@@ -22,7 +22,7 @@ _COLUMNS = """d.id, d.vendor_id, d.event_id, d.revision, d.kind, d.state, d.reas
        d.received_at_ms, d.changed_at_ms, d.due_at_ms, d.superseded_by, d.unknown_since_ms, d.record_id"""
 VENDORS = "SELECT id, name FROM vendors"
 ATTEMPTS_OF = """
-SELECT at_ms, stage, trigger, outcome, to_state, http_status, duration_ms, late
+SELECT at_ms, stage, trigger, outcome, to_state, http_status, duration_ms, late, request_hash
 FROM attempts WHERE delivery_id = :id ORDER BY id DESC LIMIT :limit"""
 VERDICT_OF = """
 SELECT at_ms, verified, reason, rung, age_ms, policy_version, findings
@@ -34,12 +34,17 @@ FROM records WHERE id = :id"""
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a list shows; everything given must hold. `event_id` and `reason` are compared as they are."""
+    """What a list shows; everything given must hold. `event_id` and `reason` are compared as they are.
+
+    A cause, or else a module, leads to the rows along its own index.
+    """
 
     state: State | None = None
     vendor_id: int | None = None
     reason: str | None = None
     event_id: str | None = None
+    cause_id: int | None = None
+    module_code: str | None = None  # of the cases, which follow the queue a moment later
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,7 @@ class Attempt:
     http_status: int | None
     duration_ms: int | None
     late: bool
+    request_hash: str | None = None  # equal for two attempts that sent the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +126,27 @@ async def list_deliveries(db: Database, wanted: Filter, *, after: int = 0, limit
     return [_line(row, names) for row in rows]
 
 
+async def latest_deliveries(
+    db: Database, wanted: Filter, *, before: int | None = None, limit: int = PAGE
+) -> list[Line]:
+    """0..limit deliveries with an id below `before`, newest first."""
+    sql, fill = page_of(wanted, newest_first=True)
+    async with db.read() as tx:
+        names = await _names(tx)
+        rows = await tx.rows(sql, **fill, after=before or 2**62, limit=limit)
+    return [_line(row, names) for row in rows]
+
+
+async def read_deliveries(db: Database, ids: Sequence[int]) -> list[Line]:
+    """Those among `ids` that exist, newest first."""
+    async with db.read() as tx:
+        names = await _names(tx)
+        x = tx.json_rows(("id", "int"))
+        sql = f"SELECT {_COLUMNS} FROM {x} JOIN deliveries d ON d.id = x.id ORDER BY d.id DESC"
+        rows = await tx.rows(sql, rows=tx.pack([(id_,) for id_ in sorted(set(ids))]))
+    return [_line(row, names) for row in rows]
+
+
 async def ids_of(db: Database, wanted: Filter, *, after: int, limit: int) -> list[int]:
     """The ids alone, for work page by page."""
     async with db.read() as tx:
@@ -130,7 +157,7 @@ async def count(db: Database, wanted: Filter) -> int:
     """How many deliveries the filter finds now."""
     where, fill = _where(wanted)
     async with db.read() as tx:
-        [row] = await tx.rows(f"SELECT COUNT(*) AS n FROM deliveries d WHERE {where}", **fill)
+        [row] = await tx.rows(f"SELECT COUNT(*) AS n FROM {_source(wanted)[0]} WHERE {where}", **fill)
     return int(row.n)
 
 
@@ -199,13 +226,21 @@ async def _page(tx: Tx, wanted: Filter, after: int, limit: int) -> Sequence[Any]
     return await tx.rows(sql, **fill, after=after, limit=limit)
 
 
-def page_of(wanted: Filter) -> tuple[str, dict[str, int | str]]:
+def page_of(wanted: Filter, *, newest_first: bool = False) -> tuple[str, dict[str, int | str]]:
     """The statement of one page, with :after and :limit, and what the filter fills in."""
     where, fill = _where(wanted)
-    return (
-        f"SELECT {_COLUMNS} FROM deliveries d WHERE {where} AND d.id > :after ORDER BY d.id LIMIT :limit",
-        fill,
-    )
+    source, key = _source(wanted)
+    ahead = f"{key} < :after ORDER BY {key} DESC" if newest_first else f"{key} > :after ORDER BY {key}"
+    return f"SELECT {_COLUMNS} FROM {source} WHERE {where} AND {ahead} LIMIT :limit", fill
+
+
+def _source(wanted: Filter) -> tuple[str, str]:
+    """What is walked, and by which column."""
+    if wanted.cause_id is not None:
+        return "delivery_causes c JOIN deliveries d ON d.id = c.delivery_id", "c.delivery_id"
+    if wanted.module_code is not None:
+        return "cases k JOIN deliveries d ON d.id = k.delivery_id", "k.delivery_id"
+    return "deliveries d", "d.id"
 
 
 def _where(wanted: Filter) -> tuple[str, dict[str, int | str]]:
@@ -224,6 +259,17 @@ def _where(wanted: Filter) -> tuple[str, dict[str, int | str]]:
     if wanted.reason is not None:
         parts.append("d.reason = :reason")
         fill["reason"] = wanted.reason
+    if wanted.cause_id is not None:
+        parts.append("c.cause_id = :cause_id")
+        fill["cause_id"] = wanted.cause_id
+        if wanted.module_code is not None:
+            parts.append(
+                "EXISTS (SELECT 1 FROM cases k WHERE k.delivery_id = d.id AND k.module_code = :module_code)"
+            )
+    elif wanted.module_code is not None:
+        parts.append("k.module_code = :module_code")
+    if wanted.module_code is not None:
+        fill["module_code"] = wanted.module_code
     return " AND ".join(parts) or "1 = 1", fill
 
 
@@ -274,4 +320,5 @@ def _attempt(row: Any) -> Attempt:
         row.http_status,
         row.duration_ms,
         bool(row.late),
+        row.request_hash,
     )

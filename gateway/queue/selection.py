@@ -142,12 +142,17 @@ async def sample(db: Database, wanted: Selection, part: Part, size: int) -> list
     return [*oldest, *sorted(row.id for row in rows)]
 
 
+def text_pattern(text: str) -> str:
+    """What BY_TEXT compares with: anywhere in it, % and _ meaning themselves."""
+    told = text.lower().replace("!", "!!").replace("%", "!%").replace("_", "!_")
+    return f"%{told}%"
+
+
 async def _causes(tx: Tx, wanted: Selection) -> Sequence[int]:
     if wanted.text is None:
         assert wanted.cause_id is not None
         return [wanted.cause_id]
-    told = wanted.text.lower().replace("!", "!!").replace("%", "!%").replace("_", "!_")
-    found = [row.id for row in await tx.rows(BY_TEXT, text=f"%{told}%")]
+    found = [row.id for row in await tx.rows(BY_TEXT, text=text_pattern(wanted.text))]
     return [id_ for id_ in found if wanted.cause_id in (None, id_)]
 
 

@@ -20,6 +20,7 @@ from gateway.security.vault import Vault, aad
 from gateway.storage import tables
 from gateway.storage.audit import append
 from gateway.storage.engine import Database, Tx
+from gateway.storage.rows import Cell
 
 EDITABLE = ("held", "dead")
 MAX_IDENTIFIER = 64
@@ -102,7 +103,7 @@ class Edits:
                 raise Refused("an edit of this delivery waits for a decision", "edit_waiting")
             version, now = int(newest.version) + 1, self._clock.now_ms()
             plain = orjson.dumps({name: getattr(change, name) for name in change.fields})
-            row = {
+            row: dict[str, Cell] = {
                 "delivery_id": delivery_id,
                 "version": version,
                 "fields": orjson.dumps(change.fields).decode(),

@@ -74,7 +74,7 @@ class Replaying:
             "stop_percent": options.stop_percent,
             "rate_per_s": options.rate_per_s,
         }
-        told = {name: value for name, value in params["selection"].items() if name != "ids"}  # type: ignore[attr-defined]
+        told = {name: value for name, value in fixed.as_dict().items() if name != "ids"}
 
         async def audited(tx: Tx) -> None:
             await append(

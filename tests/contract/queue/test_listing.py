@@ -10,6 +10,7 @@ from gateway.queue.listing import (
     count,
     find_delivery,
     ids_of,
+    latest_deliveries,
     list_deliveries,
     page_of,
     states_of,
@@ -107,3 +108,40 @@ async def test_a_delivery_that_does_not_exist_is_not_found(full):
     """And says which one was asked for."""
     with pytest.raises(NotFound, match="no delivery 99999"):
         await find_delivery(full, 99_999)
+
+
+async def test_the_newest_first_join_without_gap_or_repeat(full):
+    """An operator reads from today backwards; a page is a walk along the same index."""
+    wanted = Filter(state=State.HELD)
+    seen: list[int] = []
+    while page := await latest_deliveries(full, wanted, before=seen[-1] if seen else None, limit=7):
+        seen += [line.id for line in page]
+    assert len(seen) == HELD
+    assert seen == sorted(set(seen), reverse=True)
+
+
+async def test_a_cause_and_a_module_lead_to_their_deliveries_along_an_index(full):
+    """Neither list reads the deliveries that have nothing to do with it."""
+
+    async def add(tx):
+        await tx.run(
+            "INSERT INTO delivery_causes (delivery_id, cause_id, since_ms) "
+            "SELECT id, id % 50, 0 FROM deliveries"
+        )
+        await tx.run(
+            "INSERT INTO cases (delivery_id, vendor_id, received_at_ms, state, module_code) "
+            "SELECT id, vendor_id, received_at_ms, state, 'GVPT' || (id % 50) FROM deliveries"
+        )
+
+    await full.write(add)
+    async with full.engine.connect() as connection:
+        await connection.exec_driver_sql("ANALYZE")
+        await connection.commit()
+    by_cause, by_module = Filter(cause_id=7), Filter(module_code="GVPT7")
+    expected = [id_ for id_ in range(ROWS, 0, -1) if id_ % 50 == 7]
+    for wanted, index in ((by_cause, "ix_delivery_causes_cause"), (by_module, "ix_cases_module_code")):
+        assert index in await plan(full, wanted)
+        found = await latest_deliveries(full, wanted, limit=ROWS)
+        assert [line.id for line in found] == expected
+        assert await count(full, wanted) == len(expected)
+    assert await count(full, Filter(cause_id=7, module_code="GVPT8")) == 0

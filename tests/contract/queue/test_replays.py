@@ -310,7 +310,8 @@ async def test_counting_and_paging_walk_the_index_of_the_state(db):
         await db.write(lambda tx, sql=sql: tx.run(sql))
     await db.write(
         lambda tx: tx.run(
-            "INSERT INTO delivery_causes (delivery_id, cause_id, since_ms) SELECT id, id % 50, 0 FROM deliveries"
+            "INSERT INTO delivery_causes (delivery_id, cause_id, since_ms) "
+            "SELECT id, id % 50, 0 FROM deliveries"
         )
     )
     async with db.engine.connect() as connection:
