@@ -335,7 +335,7 @@ async def test_an_address_that_is_none_is_not_sent(clock):
 
 
 async def test_a_call_carries_the_trace_of_the_request_it_is_made_for(router, caller):
-    """W3C Trace Context goes on: same trace, a span of its own; work that nobody waits for has its own trace."""
+    """W3C Trace Context goes on: same trace, a span of its own; what nobody waits for has its own."""
     route = router.post(f"{URL}/x").respond(200, json={})
     await caller.post("/x", {}, orjson.loads)
     with structlog.contextvars.bound_contextvars(trace_id="4bf92f3577b34da6a3ce929d0e0e4736"):
