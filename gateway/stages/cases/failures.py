@@ -118,6 +118,13 @@ def where_of(limit: Within, prefix: str = "") -> tuple[str, dict[str, str]]:
     return f"{prefix}{limit.column} = :scope AND", {"scope": limit.code}
 
 
+def among(limit: Within) -> tuple[str, dict[str, str]]:
+    """The limit as a filter of what a key finds. No index may answer it: the key's is always the better one."""
+    if limit.column is None or limit.code is None:
+        return "", {}
+    return f"c.{limit.column} || '' = :scope AND", {"scope": limit.code}
+
+
 async def vendor_names(tx: Tx) -> dict[int, str]:
     return {row.id: row.name for row in await tx.rows("SELECT id, name FROM vendors")}
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from gateway.bdtx.places import Within
 from gateway.queue.lanes import INTERACTIVE
-from gateway.stages.cases.failures import where_of
+from gateway.stages.cases.failures import among, where_of
 from gateway.stages.cases.reading import Case
 from gateway.stages.cases.sight import Desk, Sight
 from gateway.storage.audit import append
@@ -13,8 +13,8 @@ from gateway.storage.engine import Tx
 PART = 500
 AT_MOST = 20_000  # of one cause at once: the sector database has a budget
 OF_LEARNER = """
-SELECT delivery_id AS id FROM cases WHERE {where} account_key = :key AND state = 'held'
-ORDER BY delivery_id LIMIT 500"""
+SELECT c.delivery_id AS id FROM cases c WHERE {where} c.account_key = :key AND c.state = 'held'
+ORDER BY c.delivery_id LIMIT 500"""
 OF_CAUSE = f"""
 SELECT delivery_id AS id FROM cases WHERE {{where}} reason = :reason AND settled = 0 AND delivery_id > :after
 ORDER BY delivery_id LIMIT {PART}"""
@@ -29,7 +29,7 @@ async def recheck(desk: Desk, sight: Sight, case: Case) -> int:
     assert limit is not None  # the case was read
     ids = {case.id}
     if case.account_key is not None:
-        where, fill = where_of(limit)
+        where, fill = among(limit)
         async with desk.db.read() as tx:
             rows = await tx.rows(OF_LEARNER.format(where=where), **fill, key=case.account_key)
         ids |= {row.id for row in rows}

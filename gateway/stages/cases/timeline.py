@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.model.completion import Completion
-from gateway.stages.cases.failures import vendor_names, where_of
+from gateway.stages.cases.failures import among, vendor_names
 from gateway.stages.cases.opened import open_all
 from gateway.stages.cases.reading import Case
 from gateway.stages.cases.sight import Desk, Sight
@@ -42,7 +42,7 @@ async def timeline(desk: Desk, sight: Sight, case: Case) -> tuple[Other, ...]:
     limit = sight.limit
     if limit is None:
         return ()
-    where, fill = where_of(limit, "c.")
+    where, fill = among(limit)
     keys: list[tuple[str, Any]] = [("account_key", case.account_key), ("identifier_key", case.identifier_key)]
     async with desk.db.read() as tx:
         if case.units.is_verified:

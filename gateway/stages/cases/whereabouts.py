@@ -13,7 +13,7 @@ from gateway.bdtx.places import Within
 from gateway.identity.identifier import read
 from gateway.identity.masking import mask
 from gateway.stages.cases import keys
-from gateway.stages.cases.failures import vendor_names, where_of
+from gateway.stages.cases.failures import among, vendor_names
 from gateway.stages.cases.opened import open_all
 from gateway.stages.cases.sight import Desk, Sight
 from gateway.storage.audit import append
@@ -40,9 +40,9 @@ SELECT c.delivery_id, c.vendor_id, c.received_at_ms, c.state AS listed, c.regist
        d.due_at_ms, r.temis_record_id, r.sent_id
 FROM cases c JOIN deliveries d ON d.id = c.delivery_id LEFT JOIN records r ON r.id = d.record_id"""
 _END = f"ORDER BY c.delivery_id DESC LIMIT {LONGEST}"
-BY_KEY = f"""{_FROM} WHERE {{where}} c.{{column}} IN (SELECT x.key FROM {{x}}) {_END}"""
+BY_KEY = f"{_FROM} WHERE {{where}} c.{{column}} = :key {_END}"
 BY_PERSON = f"""{_FROM} WHERE {{where}} c.registry_unit IS NOT NULL
-AND c.person_id IN (SELECT p.id FROM {{x}} JOIN people p ON p.sector_key = x.key) {_END}"""
+AND c.person_id = (SELECT p.id FROM people p WHERE p.sector_key = :key) {_END}"""
 BY_COURSE = f"{_FROM} WHERE {{where}} c.{{column}} = :typed {_END}"
 BY_RECEIPT = f"{_FROM} WHERE {{where}} c.delivery_id = :id {_END}"
 BY_EVENT = f"""{_FROM} WHERE {{where}} d.event_id = :typed AND d.vendor_id IN (SELECT id FROM vendors) {_END}"""
@@ -72,7 +72,7 @@ class Found:
 async def search(desk: Desk, sight: Sight, limit: Within, kind: Kind, typed: str) -> tuple[Found, ...]:
     """0..LONGEST completions, the newest first. That somebody searched is audited, what for is not."""
     typed = typed.strip()[:MAX_TYPED]
-    where, fill = where_of(limit, "c.")
+    where, fill = among(limit)
     async with desk.db.read() as tx:
         rows = await _rows(desk, tx, where, fill, kind, typed) if typed else []
         vendors = await vendor_names(tx)
@@ -83,7 +83,6 @@ async def search(desk: Desk, sight: Sight, limit: Within, kind: Kind, typed: str
 
 
 async def _rows(desk: Desk, tx: Tx, where: str, fill: dict[str, str], kind: Kind, typed: str) -> Sequence[Any]:
-    x = tx.json_rows(("key", "blob"))
     match kind:
         case Kind.RECEIPT:
             digits = typed.lstrip("#")
@@ -102,8 +101,9 @@ async def _rows(desk: Desk, tx: Tx, where: str, fill: dict[str, str], kind: Kind
             wanted = keys.identifier_keys(desk.blind, typed)
             found = [*await _by_key(tx, where, fill, "identifier_key", wanted)]
             people = [k for key in read(typed).keys for k in desk.blind.all("sector_id", key.value)]
-            packed = tx.pack([(key,) for key in people])
-            return [*found, *await tx.rows(BY_PERSON.format(where=where, x=x), **fill, rows=packed)]
+            for person in people:
+                found += await tx.rows(BY_PERSON.format(where=where), **fill, key=person)
+            return found
         case Kind.NAME:
             return await _by_key(tx, where, fill, "name_key", keys.name_keys(desk.blind, typed))
         case Kind.CERTIFICATE:
@@ -113,8 +113,11 @@ async def _rows(desk: Desk, tx: Tx, where: str, fill: dict[str, str], kind: Kind
 async def _by_key(
     tx: Tx, where: str, fill: dict[str, str], column: str, wanted: Sequence[bytes]
 ) -> Sequence[Any]:
-    sql = BY_KEY.format(where=where, column=column, x=tx.json_rows(("key", "blob")))
-    return await tx.rows(sql, **fill, rows=tx.pack([(key,) for key in wanted]))
+    sql = BY_KEY.format(where=where, column=column)
+    found: list[Any] = []
+    for key in wanted:  # a few forms of one value, and the keys of before a rotation
+        found += await tx.rows(sql, **fill, key=key)
+    return found
 
 
 async def _note(desk: Desk, sight: Sight, kind: Kind, found: int) -> None:
