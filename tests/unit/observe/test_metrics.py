@@ -82,4 +82,5 @@ def test_no_label_can_name_a_person_or_grow_without_end(row):
     """Labels take values from short lists only."""
     assert set(row.labels) <= {
         "vendor", "status", "fault", "reason", "source", "stage", "outcome", "destination", "result", "state",
+        "kind", "severity",
     }  # fmt: skip
