@@ -180,7 +180,7 @@ def test_incidents_have_sheets(command, said, env):
 
 
 def test_deadlines_are_set_listed_and_taken_back(command, said):
-    """The wording of the letter decides which day still counts; a date in the future is told with its forecast."""
+    """The wording of the letter decides which day still counts."""
     made = command("deadlines", "add", "bdtx_report", "2026-2027", "--by", "2099-04-23")
     assert made["too_late_from"].startswith("2099-04-24T00:00:00")
     before = command("deadlines", "add", "identifier", "2026-2027", "--before", "2099-04-23")
