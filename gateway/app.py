@@ -22,13 +22,13 @@ from gateway.identity.policy import Policy
 from gateway.identity.policy import load as load_policy
 from gateway.identity.registry import RegistryClient
 from gateway.identity.snapshots import Snapshots
-from gateway.model.clock import Clock, SystemClock
+from gateway.model.clock import DAY_MS, HOUR_MS, Clock, SystemClock
 from gateway.observe.metrics import Metrics
 from gateway.outbound.breaker import Breaker, BreakerLimits
 from gateway.outbound.gate import Gate
-from gateway.outbound.hook import Hook
 from gateway.outbound.guard import Guard
 from gateway.outbound.guarded import Poster
+from gateway.outbound.hook import Hook
 from gateway.outbound.http import Caller
 from gateway.outbound.limiter import Limiter
 from gateway.outbound.tls import TlsOptions
@@ -46,13 +46,14 @@ from gateway.security.tokens import Tokens
 from gateway.security.vault import Vault
 from gateway.settings import Destination, Settings
 from gateway.stages.alerting import Alerting
+from gateway.stages.audit_sealing import AuditSealing
 from gateway.stages.backlog import Backlog
+from gateway.stages.budgets import SharedBudgets
+from gateway.stages.callback_acts import CallbackActs
+from gateway.stages.calling import Calling
 from gateway.stages.cases.follow import FollowCases
 from gateway.stages.cases.reparent import ReparentCases
 from gateway.stages.cause_watch import CauseWatch
-from gateway.stages.callback_acts import CallbackActs
-from gateway.stages.calling import Calling
-from gateway.stages.audit_sealing import AuditSealing
 from gateway.stages.changed_rules import ChangedRules
 from gateway.stages.changes import Changes
 from gateway.stages.checking import Checking
@@ -73,21 +74,22 @@ from gateway.stages.identities import Identities
 from gateway.stages.incidents import Incidents
 from gateway.stages.judging import Judging
 from gateway.stages.links import Links
-from gateway.stages.near_misses import NearMisses
+from gateway.stages.near_misses import ACCOUNT_SEARCHES, VENDOR_SEARCHES, NearMisses
 from gateway.stages.owners import Owners
 from gateway.stages.parking import Parking
 from gateway.stages.progress.tree import Progresses
 from gateway.stages.publishing import Publishing
 from gateway.stages.receive import Receive
-from gateway.stages.streaming import Streaming
 from gateway.stages.reconcile import Reconcile, Reconciling
 from gateway.stages.replay import Replaying
 from gateway.stages.replay_plan import NobodyAsked, Planner
 from gateway.stages.sessions import Sessions
 from gateway.stages.shared_gates import SharedGates
+from gateway.stages.shared_guesses import SharedGuesses
 from gateway.stages.sign_in import SignIn
 from gateway.stages.statements import Statements
 from gateway.stages.status import StatusBoard
+from gateway.stages.streaming import Streaming
 from gateway.stages.sweep import Sweep
 from gateway.stages.then_and_now import ThenAndNow
 from gateway.stages.tidy import Tidy
@@ -124,6 +126,7 @@ class Gateway:
     accounts: Accounts
     policy: Policy
     guesses: Guesses
+    budgets: SharedBudgets
     wake: Wake
     links: Links
     poster: Poster
@@ -200,6 +203,7 @@ async def open_gateway(settings: Settings, *, clock: Clock | None = None) -> Asy
         wake = Wake(db, clock, blind)
         courses = Courses(db, clock)
         policy = load_policy(settings.policy_file or DEFAULT_POLICY)
+        guesses, budgets = SharedGuesses(db, clock, blind, metrics), SharedBudgets(db, clock)
         acceptor = Acceptor(db, clock, max_wait_ms=settings.accept_queue_max_age_ms, committed=committed)
         receive = Receive(
             acceptor,
@@ -226,7 +230,8 @@ async def open_gateway(settings: Settings, *, clock: Clock | None = None) -> Asy
             snapshots=snapshots,
             accounts=accounts,
             policy=policy,
-            guesses=Guesses(clock, metrics),
+            guesses=guesses,
+            budgets=budgets,
             wake=wake,
             course_acts=CourseActs(db, clock, vendors, units, wake),
             links=Links(db, clock, blind, accounts),
@@ -257,6 +262,8 @@ async def open_gateway(settings: Settings, *, clock: Clock | None = None) -> Asy
             metrics=metrics,
         )
         await acceptor.drain()
+        await guesses.close()
+        await budgets.close()
     finally:
         await poster.aclose()
         await db.close()
@@ -319,7 +326,7 @@ async def open_pipeline(gateway: Gateway, *, limits: BreakerLimits | None = None
             g.vault,
             judging,
             g.accounts,
-            NearMisses(g.clock, authority.registry),
+            _near_misses(g, authority.registry),
             g.guesses,
             authority.gate,
             deliver,
@@ -446,6 +453,18 @@ def _planner(
     people = People(snapshots, clock, NobodyAsked(), stored, metrics.lookups)
     judging = Judging(clock, blind, people, accounts, courses, policy, FactsOfUnits(units))
     return Planner(db, clock, vault, Expected(db, vault, snapshots, courses), judging)
+
+
+def _near_misses(g: Gateway, registry: GatedRegistry) -> NearMisses:
+    def hidden(account: str) -> str:
+        return g.blind.index("tally.account", account).hex()
+
+    return NearMisses(
+        g.clock,
+        registry,
+        of_vendor=g.budgets.budget("search.vendor", VENDOR_SEARCHES, HOUR_MS),
+        of_account=g.budgets.budget("search.account", ACCOUNT_SEARCHES, DAY_MS, hidden=hidden),
+    )
 
 
 def _holder() -> str:

@@ -21,7 +21,7 @@ _REMEMBERED = 50_000  # accounts; the oldest is forgotten first
 
 
 class Guesses:
-    """One instance per process."""
+    """One instance per process, counting for itself; shared_guesses.py counts over all of them."""
 
     def __init__(self, clock: Clock, metrics: Metrics) -> None:
         self._clock = clock

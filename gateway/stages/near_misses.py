@@ -31,6 +31,12 @@ class Search(Protocol):
     async def search(self, full_name: str, birth_date: date) -> tuple[Snapshot, ...]: ...
 
 
+class Purse(Protocol):
+    """So many a period for each key."""
+
+    def take(self, key: str, /) -> bool: ...
+
+
 class Budget:
     """So many a period for each key, counted in this process."""
 
@@ -41,7 +47,7 @@ class Budget:
         self._size = size
         self._spent: OrderedDict[Hashable, tuple[int, int]] = OrderedDict()  # key -> (period, spent)
 
-    def take(self, key: Hashable) -> bool:
+    def take(self, key: Hashable, /) -> bool:
         """Spends one. Returns: whether there was one left."""
         period = self._clock.now_ms() // self._period_ms
         last, spent = self._spent.get(key, (period, 0))
@@ -56,10 +62,18 @@ class Budget:
 class NearMisses:
     """Adds the hint where there is one. One instance per process."""
 
-    def __init__(self, clock: Clock, registry: Search) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        registry: Search,
+        *,
+        of_vendor: Purse | None = None,
+        of_account: Purse | None = None,
+    ) -> None:
+        """The budgets are this process's own unless given."""
         self._registry = registry
-        self._of_vendor = Budget(clock, VENDOR_SEARCHES, HOUR_MS)
-        self._of_account = Budget(clock, ACCOUNT_SEARCHES, DAY_MS)
+        self._of_vendor = of_vendor or Budget(clock, VENDOR_SEARCHES, HOUR_MS)
+        self._of_account = of_account or Budget(clock, ACCOUNT_SEARCHES, DAY_MS)
         self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def hints(self, verdicts: Sequence[tuple[str, Claim, Verdict]]) -> dict[int, Verdict]:
@@ -76,7 +90,8 @@ class NearMisses:
         name, born = claim.full_name, claim.birth_date
         if not name or not name.strip() or born is None:
             return None
-        if not self._of_account.take((vendor, claim.lms_user_id)) or not self._of_vendor.take(vendor):
+        account = f"{vendor}/{claim.lms_user_id}"
+        if not self._of_account.take(account) or not self._of_vendor.take(vendor):
             return None
         async with self._turns:
             try:

@@ -30,7 +30,7 @@ from gateway.storage.tables.queue import (
 )
 from gateway.storage.tables.reconciling import discrepancies, reconciliations
 from gateway.storage.tables.replaying import discards, edits, replay_pauses, replayed
-from gateway.storage.tables.running import cursors, data_keys, destinations, leases
+from gateway.storage.tables.running import cursors, data_keys, destinations, leases, tallies
 from gateway.storage.tables.sources import courses, servers, vendor_secrets, vendors, xapi_voids
 from gateway.storage.tables.streams import stream_receipts, streams
 from gateway.storage.tables.watching import (
@@ -88,6 +88,7 @@ __all__ = [
     "snapshots",
     "stream_receipts",
     "streams",
+    "tallies",
     "unit_edges",
     "units",
     "users",

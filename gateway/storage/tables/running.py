@@ -1,6 +1,6 @@
 """What the processes share: data keys, cursors, leases, destinations."""
 
-from sqlalchemy import BigInteger, Column, Integer, LargeBinary, Table, Text, text
+from sqlalchemy import BigInteger, Column, Integer, LargeBinary, PrimaryKeyConstraint, Table, Text, text
 
 from gateway.storage.tables.naming import metadata
 
@@ -49,4 +49,16 @@ destinations = Table(
     Column("http_status", Integer),
     Column("holder", Text),  # the process that wrote this: it probes first
     Column("version", Integer, nullable=False, server_default=text("0")),
+)
+
+# What all processes count together (gateway/storage/tallies.py). Keys of people and accounts are blind indexes.
+tallies = Table(
+    "tallies",
+    metadata,
+    Column("kind", Text, nullable=False),
+    Column("period", BigInteger, nullable=False),  # the number of the hour or day since 1970
+    Column("key", Text, nullable=False),
+    Column("item", Text, nullable=False),  # what is counted once; empty: a plain count
+    Column("n", Integer, nullable=False),
+    PrimaryKeyConstraint("kind", "period", "key", "item"),
 )
