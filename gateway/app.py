@@ -37,6 +37,7 @@ from gateway.queue.accept import Acceptor
 from gateway.queue.alerts import Severity
 from gateway.queue.job_worker import JobWork, JobWorker
 from gateway.queue.jobs import Jobs
+from gateway.queue.turns import Turns
 from gateway.queue.vendors import Vendors
 from gateway.queue.worker import Worker
 from gateway.security.blind import BlindIndex
@@ -118,6 +119,7 @@ class Gateway:
     vendors: Vendors
     acceptor: Acceptor
     receive: Receive
+    turns: Turns
     streaming: Streaming
     courses: Courses
     units: UnitRegister
@@ -186,6 +188,7 @@ async def open_gateway(settings: Settings, *, clock: Clock | None = None) -> Asy
     blind = BlindIndex(keyring)
     db = open_database(settings.database)
     poster = Poster(Guard.parse(settings.callback_allow))
+    turns = Turns()
     try:
         await check_schema(db)
         await ensure_data_keys(db, vault, clock)
@@ -223,7 +226,8 @@ async def open_gateway(settings: Settings, *, clock: Clock | None = None) -> Asy
             vendors=vendors,
             acceptor=acceptor,
             receive=receive,
-            streaming=Streaming(receive, Tokens(keyring.digest.material), db, clock),
+            turns=turns,
+            streaming=Streaming(receive, Tokens(keyring.digest.material), db, clock, turns),
             courses=courses,
             units=units,
             owners=Owners(units, clock),

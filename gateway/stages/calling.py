@@ -20,6 +20,7 @@ from gateway.model.texts import LANGS
 from gateway.outbound.guarded import Poster
 from gateway.outbound.refusals import retry_after_s
 from gateway.queue import callbacks
+from gateway.queue.alerts import Alert, Severity, raise_in
 from gateway.queue.callbacks import Callback, Telling, Tried
 from gateway.queue.moves import Move, read_moves
 from gateway.queue.retry import jittered
@@ -166,6 +167,10 @@ class Calling:
             await callbacks.record_in(tx, callback.id, again, now)
             reason = "gone" if state == callbacks.DISABLED else "failing"
             await callbacks.set_state_in(tx, callback.id, state, reason, now)
+            detail = {"callback": callback.id, "reason": reason}
+            await raise_in(
+                tx, now, [Alert("callback.stopped", Severity.INFO, f"vendor:{callback.vendor}", detail)]
+            )
             return state
 
         state = await self._db.write(in_tx)

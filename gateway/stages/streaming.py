@@ -5,12 +5,14 @@ Source: contracts/gateway/README.md, "Streams".
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from gateway.model.clock import Clock
 from gateway.model.errors import Overloaded, Refused
 from gateway.queue.delivery import ReceiptStatus
 from gateway.queue.streams import LineReceipt, Place, Stream, advance, is_current, open_stream
+from gateway.queue.turns import Turns
 from gateway.queue.vendors import Vendor
 from gateway.security.tokens import Tokens
 from gateway.stages.receive import ItemReceipt, Prepared, Receive
@@ -34,8 +36,11 @@ class Opened:
 class Streaming:
     """Streams of all vendors in one process."""
 
-    def __init__(self, receive: Receive, tokens: Tokens, db: Database, clock: Clock) -> None:
+    def __init__(
+        self, receive: Receive, tokens: Tokens, db: Database, clock: Clock, turns: Turns | None = None
+    ) -> None:
         self._receive = receive
+        self._turns = turns or Turns()
         self._tokens = tokens
         self._db = db
         self._clock = clock
@@ -75,7 +80,10 @@ class Streaming:
         """
 
         async def prepare(batch: Batch) -> Prepared:
-            return await self._receive.prepare(vendor, batch.slices)
+            while True:  # the sender waits for its turn, since nothing more is read meanwhile
+                with suppress(Overloaded):
+                    async with self._turns.turn(vendor.id):
+                        return await self._receive.prepare(vendor, batch.slices)
 
         return await run(place, body, prepare, self.store, told, stopping=stopping, idle_s=idle_s)
 

@@ -5,6 +5,7 @@ import dataclasses
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpx
 import orjson
 import pytest
 import time_machine
@@ -16,11 +17,14 @@ from gateway.outbound.guard import Guard
 from gateway.outbound.guarded import Poster
 from gateway.queue.retry import JITTER
 from gateway.queue.vendors import add_vendor
+from gateway.sandbox.app import make_sandbox
+from gateway.sandbox.server import serving
 from gateway.stages.calling import AHEAD, SCHEDULE_S, Calling
 from gateway.stages.following import EVENTS
 from gateway.storage.leases import acquire, release
 from tests.builders import steady
 from tests.integration.test_following_api import BASE, move, publish_moves, read
+from tests.integration.test_pipeline import ROSTER, Lab, running_gateway, viettel, wait_for
 from tests.listening import Desk, an_item, open_desk, until
 
 
@@ -282,6 +286,9 @@ async def test_a_receiver_that_stays_down_is_paused_and_loses_nothing(lines, rec
         await lines.turn()
     shown = await lines.shown(id_)
     assert (shown["state"], shown["reason"]) == ("paused", "failing")
+    async with lines.desk.gateway.db.read() as tx:
+        [alert] = await tx.rows("SELECT kind, object FROM alerts")
+    assert (alert.kind, alert.object) == ("callback.stopped", "vendor:viettel")
     tried = len(receiver.seen)
     assert tried == len(SCHEDULE_S) + 1
     await move(lines.desk, "b", "held", "result.unstated", reason="result.unstated")
@@ -395,3 +402,29 @@ def test_the_sample_is_a_real_message():
     )
     sample = Path(__file__).parents[2] / "contracts" / "callbacks" / "samples" / "completion.held.json"
     assert orjson.loads(sample.read_bytes()) == message(callback, telling)
+
+
+async def test_a_real_completion_is_told_from_its_verification_to_its_record(database_url, tmp_path, receiver):
+    """Everything at work: worker, leader, sandbox, socket. What is held is told, what is recorded is told."""
+    async with (
+        serving(make_sandbox(ROSTER)) as base,
+        httpx.AsyncClient(base_url=base) as http,
+        running_gateway(database_url, tmp_path, base, GATEWAY_CALLBACK_ALLOW="127.0.0.1/32") as gateway,
+    ):
+        lab = Lab(gateway, base, http)
+        viettel_ = await gateway.vendors.find("viettel")
+        id_, receiver.secret = await gateway.callbacks.add(viettel_, receiver.url, EVENTS)
+        assert await gateway.callbacks.prove(viettel_, id_) == "active"
+        nameless = viettel(2, event="waits")
+        del nameless["user"]["sectorCode"]
+        await lab.send(viettel(1, event="good"), nameless)
+        await wait_for(lab, "good", "delivered")
+        await until(lambda: len(receiver.seen) >= 4)
+        assert sorted(receiver.told()) == [
+            ("good", "completion.delivered"),
+            ("good", "identity.verified"),
+            ("waits", "completion.held"),
+            ("waits", "identity.failed"),
+        ]
+        seqs = {message["type"]: int(message["data"]["seq"]) for _, message in receiver.seen}
+        assert seqs["identity.verified"] < seqs["completion.delivered"]

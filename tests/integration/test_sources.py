@@ -8,11 +8,14 @@ import pytest
 from gateway.queue.quota import Quota
 from gateway.queue.terms import end_source, networks, set_terms
 from gateway.queue.vendors import rotate_secret, secrets_of
+from gateway.security import totp
 from gateway.stages.expiring import Expiring
 from gateway.stages.presence import Presence
 from gateway.storage.leases import acquire
+from gateway.storage.users import set_totp
 from tests.integration.test_following_api import BASE, token
 from tests.listening import Desk, an_item, open_desk
+from tests.visiting import an_account, visiting
 
 PROXY = networks("127.0.0.0/8")
 CERT = hashlib.sha256(b"certificate").hexdigest()
@@ -181,3 +184,23 @@ async def test_a_token_opened_before_the_end_ends_with_it(desk):
     reading = {"Authorization": f"Bearer {await token(desk)}"}
     await agree(desk, valid_to=20260308)
     assert (await desk.ask("GET", f"{BASE}/changes", headers=reading)).code == "source.ended"
+
+
+async def test_the_console_warns_operators_and_the_sources_own_people(desk):
+    """A banner within thirty days of the end; a school is not told of it."""
+    await an_account(desk, "oper", role="operator")
+    await an_account(desk, "lms", role="vendor", vendor_id=1)
+    for login in ("oper", "lms"):
+        secret = totp.new_secret()
+        await desk.gateway.db.write(
+            lambda tx, login=login, secret=secret: set_totp(tx, desk.gateway.vault, login, secret)
+        )
+    await agree(desk, valid_to=20260401)
+    for login in ("oper", "lms"):
+        async with visiting(desk, login) as visitor:
+            page = (await visitor.get("/console/account")).body.decode()
+            assert "viettel" in page, login
+            assert "01/04/2026" in page, login
+    await agree(desk, valid_to=20260601)
+    async with visiting(desk, "oper") as visitor:
+        assert "01/06/2026" not in (await visitor.get("/console/account")).body.decode()

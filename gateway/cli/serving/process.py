@@ -82,6 +82,7 @@ def context_of(
         changes=gateway.changes,
         identities=gateway.identities,
         links=gateway.links,
+        turns=gateway.turns,
         callbacks=gateway.callbacks,
         statements=gateway.statements,
         trusted_proxies=networks(settings.trusted_proxies),
