@@ -74,6 +74,12 @@ TARGETS = (
     Target("verdict of a cached person", "<", 30, " µs", "verdict", ("figures", "judge", "median")),
     Target("`gateway serve` beside a busy `gateway work` on one file: p99 of a commit", "≤", 20, " ms",
            "latency", ("figures", "commit beside busy work", "median")),
+    Target("counting a replay of 10⁵ dead deliveries", "<", 2_000, " ms", "replay",
+           ("figures", "plan", "median"), {"dead": 100_000}),
+    Target("live commits beside a replay against alone, p95", "≤", 1.5, "×", "replay",
+           _ratio("live commit beside a replay", "live commit alone"), {"dead": 100_000}),
+    Target("memory that a replay of 10⁶ grows by", "<", 50, " MB", "replay", _fact("set going", "grown_mb"),
+           {"dead": 1_000_000}),
 )  # fmt: skip
 
 

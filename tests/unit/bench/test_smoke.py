@@ -5,7 +5,7 @@ import sqlite3
 import orjson
 import pytest
 
-from bench import accept, end_to_end, latency, restart, verdict
+from bench import accept, end_to_end, latency, replay, restart, verdict
 from bench.checks import all_delivered, balance_of, rows_of, temis_of
 from bench.floor.task import Task, floor
 from bench.load import Spec, load
@@ -22,7 +22,7 @@ def answered(bench, measured):
     """The targets that these figures answer, by what was found: nothing may stay unmeasured."""
     document = {
         "bench": bench.name,
-        "options": {"seconds": 1, "waiting": 1},
+        "options": {"seconds": 1, "waiting": 1, "dead": 1},
         "figures": {name: figure.as_dict() for name, figure in measured.figures.items()},
         "ratios": measured.ratios,
     }
@@ -126,3 +126,14 @@ async def test_a_verdict_is_timed_on_cases_that_are_verified():
     measured = await verdict.measure(verdict.Options(cases=20, rounds=2))
     assert len(measured.figures["judge"].runs) == 2
     assert "not measured yet" not in answered(verdict.BENCH, measured).values()
+
+
+async def test_a_replay_is_measured_and_sets_each_delivery_going_once():
+    """Also after two that were cancelled; what live commits notice of it is a ratio."""
+    measured = await replay.measure(replay.Options(dead=300, rate=500, seconds=1))
+    assert answered(replay.BENCH, measured).keys() == {
+        "counting a replay of 10⁵ dead deliveries",
+        "live commits beside a replay against alone, p95",
+        "memory that a replay of 10⁶ grows by",
+    }
+    assert measured.figures["plan"].fact("rows") == 300
