@@ -110,18 +110,24 @@ async def claim(
 
 async def due_lanes(db: Database, clock: Clock, state: State, lanes: Sequence[int]) -> list[int]:
     """Those of `lanes` in which at least one row of `state` is due, in the order given. Writes nothing."""
+    return (await due_by_state(db, clock, [state], lanes))[state]
 
-    async def look(tx: Tx) -> set[int]:
-        found = await tx.rows(
-            DUE_LANES.format(x=tx.json_rows(("lane", "int"))),
-            rows=tx.pack([(lane,) for lane in lanes]),
-            state=state.value,
-            now=clock.now_ms(),
-        )
-        return {row.lane for row in found}
 
-    due = await db.look(look)
-    return [lane for lane in lanes if lane in due]
+async def due_by_state(
+    db: Database, clock: Clock, states: Sequence[State], lanes: Sequence[int]
+) -> dict[State, list[int]]:
+    """`due_lanes` of several states, in one look."""
+
+    async def look(tx: Tx) -> dict[State, list[int]]:
+        sql = DUE_LANES.format(x=tx.json_rows(("lane", "int")))
+        rows, now = tx.pack([(lane,) for lane in lanes]), clock.now_ms()
+        found = {}
+        for state in states:
+            due = {row.lane for row in await tx.rows(sql, rows=rows, state=state.value, now=now)}
+            found[state] = [lane for lane in lanes if lane in due]
+        return found
+
+    return await db.look(look)
 
 
 async def renew(db: Database, clock: Clock, deliveries: Sequence[Delivery], lease_ms: int) -> set[int]:

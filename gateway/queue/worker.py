@@ -5,6 +5,7 @@ the loop goes on: rows it had claimed become due again when their lease ends.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
@@ -12,7 +13,7 @@ import structlog
 
 from gateway.model.clock import Clock
 from gateway.model.states import State
-from gateway.queue.claim import due_lanes
+from gateway.queue.claim import due_by_state
 from gateway.queue.lanes import FIXED, Rota
 from gateway.storage.engine import Database
 
@@ -47,21 +48,37 @@ class Companion(Protocol):
 
 
 class Bell:
-    """Wakes resting loops. `ring` may be called any number of times by anybody in the process."""
+    """Wakes one resting loop of a stage at each ring; who finds work rings for the next."""
 
     def __init__(self) -> None:
-        self._event = asyncio.Event()
+        self._resting: deque[asyncio.Future[None]] = deque()
+        self._rung = False
 
     def ring(self) -> None:
-        self._event.set()
+        while self._resting:
+            waiter = self._resting.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+        self._rung = True
+
+    def ring_all(self) -> None:
+        """Wakes every loop that rests now, and the next one that wants to."""
+        for _ in range(len(self._resting) + 1):
+            self.ring()
 
     async def wait(self, timeout_s: float) -> None:
-        """Returns when rung or after `timeout_s`; a ring before the call counts."""
-        try:
-            await asyncio.wait_for(self._event.wait(), timeout_s)
-        except TimeoutError:
+        """Returns when rung or after `timeout_s`; a ring while nobody rested counts for the first who does."""
+        if self._rung:
+            self._rung = False
             return
-        self._event.clear()
+        waiter = asyncio.get_running_loop().create_future()
+        self._resting.append(waiter)
+        try:
+            await asyncio.wait_for(waiter, timeout_s)
+        except TimeoutError:
+            if waiter in self._resting:
+                self._resting.remove(waiter)
 
 
 class Worker:
@@ -80,8 +97,8 @@ class Worker:
         self._db = db
         self._clock = clock
         self._lanes = lanes
-        self._bells = [Bell() for _, concurrency in stages for _ in range(concurrency)]
-        self._stages = [stage for stage, concurrency in stages for _ in range(concurrency)]
+        self._bells = [Bell() for _ in stages]
+        self._stages = [(stage, bell, n) for (stage, n), bell in zip(stages, self._bells, strict=True)]
         self._companions = companions
         self._rest_s = rest_s
         self._stopping = False
@@ -97,7 +114,7 @@ class Worker:
         Raises: whatever a loop or a companion died of, after the others were stopped and have finished.
         """
         watch = asyncio.create_task(self._watch())
-        loops = [self._loop(stage, bell) for stage, bell in zip(self._stages, self._bells, strict=True)]
+        loops = [self._loop(stage, bell) for stage, bell, n in self._stages for _ in range(n)]
         running = [asyncio.create_task(one) for one in (*loops, *(c.run() for c in self._companions))]
         try:
             done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_EXCEPTION)
@@ -117,7 +134,8 @@ class Worker:
         self._stopping = True
         for companion in self._companions:
             companion.stop()
-        self.ring()
+        for bell in self._bells:
+            bell.ring_all()
 
     async def _watch(self) -> None:
         """Rings when anybody commits to the same SQLite file, this process included."""
@@ -144,7 +162,7 @@ class Worker:
                     await asyncio.sleep(min(stage.wait_s(), WATCH_S))
                 continue
             try:
-                worked = await self._round(stage, rota)
+                worked = await self._round(stage, rota, bell)
             except Exception as error:
                 log.exception("stage.failed", stage=stage.name, error=type(error).__name__)
                 await asyncio.sleep(_AFTER_ERROR_S)
@@ -152,11 +170,14 @@ class Worker:
             if not worked:
                 await bell.wait(self._rest_s)
 
-    async def _round(self, stage: Stage, rota: Rota) -> int:
+    async def _round(self, stage: Stage, rota: Rota, bell: Bell) -> int:
         lanes = [*FIXED, *await self._lanes()]
         worked = 0
-        for state in stage.states:
-            for lane in rota.order(await due_lanes(self._db, self._clock, state, lanes)):
+        found = await due_by_state(self._db, self._clock, stage.states, lanes)
+        if any(found.values()):
+            bell.ring()  # there may be enough for two
+        for state, due in found.items():
+            for lane in rota.order(due):
                 if self._stopping or stage.wait_s() > 0:
                     return worked
                 worked += await stage.step(state, lane)

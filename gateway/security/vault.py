@@ -6,6 +6,7 @@ Source: docs/security.md; NIST SP 800-38D section 8.2.2 (random nonces, at most 
 """
 
 import secrets
+from functools import cache
 from os import urandom
 from typing import NamedTuple
 
@@ -143,16 +144,22 @@ def aad(table: str, column: str, *parts: str | int | bytes) -> bytes:
 
     Each part is preceded by its type and length, so no two different lists give the same bytes.
     """
-    out = []
-    for part in (table, column, *parts):
-        if isinstance(part, str):
-            kind, raw = b"s", part.encode("utf-8", "surrogatepass")  # any text may name a row
-        elif isinstance(part, bytes):
-            kind, raw = b"b", part
-        else:
-            kind, raw = b"i", b"%d" % part
-        out.append(kind + len(raw).to_bytes(4, "big") + raw)
-    return b"".join(out)
+    return _column(table, column) + b"".join(map(_part, parts))
+
+
+@cache
+def _column(table: str, column: str) -> bytes:
+    return _part(table) + _part(column)
+
+
+def _part(part: str | int | bytes) -> bytes:
+    if isinstance(part, str):
+        raw = part.encode("utf-8", "surrogatepass")  # any text may name a row
+        return b"s" + len(raw).to_bytes(4, "big") + raw
+    if isinstance(part, bytes):
+        return b"b" + len(part).to_bytes(4, "big") + part
+    raw = b"%d" % part
+    return b"i" + len(raw).to_bytes(4, "big") + raw
 
 
 def _wrap_aad(key_id: int, month: int, master_id: str) -> bytes:

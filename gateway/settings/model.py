@@ -164,7 +164,7 @@ class Settings(Frozen):
     temis: Temis = Temis()
     registry: Registry = Registry()
     alerts: Alerts = Alerts()
-    claim_rows: int = Field(500, ge=1, le=1_000, description="Deliveries that a worker leases at once.")
+    claim_rows: int = Field(600, ge=1, le=1_000, description="Deliveries that a worker leases at once.")
     lease_ms: int = Field(
         60_000,
         ge=1_000,
