@@ -78,7 +78,9 @@ async def test_an_admin_finds_a_failure_mends_it_and_watches_it_clear(console):
     born = learner.claim.birth_date
     filed = await on_file(world, case.delivery_id)
     await world.change_person(filed, full_name=learner.claim.full_name, birth_date=born.isoformat())
-    await page.get_by_role("button", name="Kiểm tra lại ngay").click()
+    # The change feed wakes it while somebody looks; a click on "check again" could bring the end state at once,
+    # and then nothing changes under the reader's eyes.
+    await expect(page.get_by_role("button", name="Kiểm tra lại ngay")).to_be_visible()
     await expect(page.locator(".case-head .badge")).to_have_text("TEMIS đã ghi nhận", timeout=30_000)
     await expect(page.locator("#case-said")).to_contain_text("TEMIS đã ghi nhận")
     await console.check(page, name="case-cleared")

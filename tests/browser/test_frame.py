@@ -7,7 +7,7 @@ from gateway.console.headers import POLICY
 from gateway.console.navigation import pages
 from gateway.console.page import HOME, Page, Stage
 from gateway.storage.audit import read_audit
-from tests.browser.looking import Console
+from tests.browser.looking import Console, findings
 
 OPEN_TO_ALL = [
     one.path
@@ -146,3 +146,17 @@ async def test_a_double_click_sends_a_form_once(console: Console) -> None:
     await expect(page.locator("form[data-sent]")).to_have_count(0)
     await page.get_by_role("button", name="English").click()
     assert len(posts) == 2
+
+
+async def test_the_checks_that_all_pages_pass_can_fail(console: Console) -> None:
+    """A picture without words, grey on grey, something too wide: each is found."""
+    page = await console.open("truong", "/console/account")
+    await page.evaluate("document.querySelector('main').append(new Image())")
+    assert any("image-alt" in one for one in await findings(page))
+    await page.reload()
+    await page.evaluate("document.querySelector('h1').style.color = '#999'")
+    assert any("color-contrast" in one for one in await findings(page, "color-contrast"))
+    await page.reload()
+    await page.evaluate("document.querySelector('main').style.minWidth = '500px'")
+    with pytest.raises(AssertionError):
+        await console.check(page)
