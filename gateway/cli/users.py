@@ -1,6 +1,7 @@
 """`gateway users`: accounts of the people who work with the gateway, each with a one-time password at first."""
 
 import csv
+import sys
 from collections.abc import Awaitable, Sequence
 from io import StringIO
 from pathlib import Path
@@ -87,14 +88,30 @@ def import_users(
     if result is None and not preview:
         raise ConfigError(run.text("users.import.no_result"))
     sheet = read_sheet(file, COLUMNS, REQUIRED)
+    kept: list[Sequence[Handed]] = []
+
+    def keep(made: "Sequence[Handed]") -> None:
+        assert result is not None
+        if not made:
+            private_file.create(result, _result(made))  # also says whether the passwords can be kept at all
+        else:
+            private_file.replace(result, _result(made))
+        kept.append(made)
 
     async def make(gateway: "Gateway") -> "Wanted":
         acts = _acts(gateway)
         actor = await acts.actor(act_as)
         wanted = await read_wanted(sheet, acts, actor, await read_users(gateway.db, gateway.vault))
         if wanted.new and result is not None and not preview:
-            target = result
-            await acts.make(actor, wanted.new, lambda made: private_file.create(target, _result(made)))
+            try:
+                await acts.make(actor, wanted.new, keep)
+            except Exception:
+                if kept and not kept[-1]:
+                    result.unlink()  # it is ours, and holds nobody
+                elif kept:
+                    said = {"made": len(kept[-1]), "of": len(wanted.new), "file": result}
+                    sys.stderr.write(run.text("users.import.partly", **said) + "\n")
+                raise
         return wanted
 
     wanted = on_gateway(run, make)

@@ -75,9 +75,12 @@ class UserActs:
     async def make(
         self, actor: Actor, wanted: Sequence[NewUser], keep: Callable[[Sequence[Handed]], None] | None = None
     ) -> list[Handed]:
-        """Makes accounts with one-time passwords. `keep` gets them before anything is written.
+        """Makes accounts with one-time passwords, so many in a transaction.
 
-        Returns: one Handed each, in the order given. Raises: Refused when one may not be made or is taken.
+        `keep` gets nothing before anything is written, so that it may refuse, and after each commit all that
+        are made by then: never a password of an account that there is not.
+        Returns: one Handed each, in the order given. Raises: Refused when one may not be made or is taken; what
+        earlier transactions made stays.
         """
         for new in wanted:
             wrong = await self.fault(actor, new)
@@ -88,7 +91,7 @@ class UserActs:
         made = [Handed(new, one_time_password()) for new in wanted]
         hashes = await _hashed([handed.password for handed in made])
         if keep is not None:
-            keep(made)
+            keep([])
         now = self._clock.now_ms()
         for start in range(0, len(made), _PART):
             part = list(zip(made[start : start + _PART], hashes[start : start + _PART], strict=True))
@@ -100,6 +103,8 @@ class UserActs:
                     await append(tx, now, actor.name, "user.add", new.login, **detail)
 
             await self._db.write(add)
+            if keep is not None:
+                keep(made[: start + len(part)])
         return made
 
     async def reset(self, actor: Actor, login: str, *, totp: bool = False) -> Handed:

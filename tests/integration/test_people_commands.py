@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 
 from gateway.cli import run
+from gateway.model.errors import Refused
+from gateway.security import passwords
+from gateway.storage.users import add_user
 from tests.generated import ROOT
 
 Command = Callable[..., Any]
@@ -114,3 +118,35 @@ def test_refusals_and_ends(command: Command) -> None:
     command("users", "list", "--as", "truong.1", status=4)
     assert "unit" in command("users", "add", "x.y", "--role", "viewer", "--unit", "99", "--name", "A", status=2)
     assert "--result" in command("users", "import", USERS, status=2)
+
+
+def test_a_large_file_that_fails_later_hands_out_only_what_was_made(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first 200 stand, with their passwords; of the others there is neither account nor password."""
+    command("units", "import", UNITS)
+    logins = [f"nguoi.{n:03}" for n in range(250)]
+    rows = "".join(f"{login},Người Mẫu,31312401,Quản trị đơn vị\n" for login in logins)
+    people, result = tmp_path / "people.csv", tmp_path / "handed.csv"
+    people.write_text("Tên đăng nhập,Họ và tên,Mã đơn vị,Vai trò\n" + rows, "utf-8")
+    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gateway.stages.users.users.add_user", _refusing("nguoi.220"))
+        told = command("users", "import", str(people), "--result", str(result), status=4)
+    assert "200" in told and "250" in told
+    with result.open(encoding="utf-8-sig", newline="") as file:
+        assert [row["login"] for row in csv.DictReader(file)] == logins[:200]
+    assert [user["login"] for user in command("users", "list")["users"]] == logins[:200]
+    command("users", "import", str(people), "--result", str(tmp_path / "rest.csv"))
+    assert len(command("users", "list")["users"]) == 250
+
+
+def _refusing(login: str) -> Any:
+    """`add_user` of a database in which somebody takes this login at the same moment."""
+
+    async def add(tx: Any, vault: Any, new: Any, password_hash: str, now: int) -> None:
+        await add_user(tx, vault, new, password_hash, now)
+        if new.login == login:
+            raise Refused(f"the login {login} is taken", "login_taken")
+
+    return add

@@ -1,6 +1,7 @@
 """Accounts and sign-in on both engines: who may make them, what is handed out, and what the audit says."""
 
 import json
+import re
 from datetime import date
 from pathlib import Path
 
@@ -17,10 +18,12 @@ from gateway.model.texts import Texts
 from gateway.security import passwords, totp
 from gateway.security.keys import KeyRing
 from gateway.security.vault import Vault
+from gateway.stages import users as users_stage
 from gateway.stages.sign_in import Outcome, SignIn
 from gateway.stages.users import Actor, UserActs, fault_of
 from gateway.stages.users_file import COLUMNS, REQUIRED, TEXTS, read_wanted
 from gateway.storage.audit import read_audit
+from gateway.storage.audit_seals import BOUND
 from gateway.storage.data_keys import ensure_data_keys
 from gateway.storage.users import NewUser, find_user, read_users
 from tests.generated import ROOT
@@ -286,7 +289,7 @@ async def test_a_file_of_accounts_leaves_bad_rows_out_and_may_come_twice(acts, d
     assert (again.new, again.same) == ([], 2)
 
 
-async def test_passwords_are_kept_before_anything_is_written(acts, db, vault):
+async def test_passwords_can_be_kept_before_anything_is_written(acts, db, vault):
     """When the result file cannot be written there is no account that nobody can use."""
 
     def no_disk(made):
@@ -297,8 +300,29 @@ async def test_passwords_are_kept_before_anything_is_written(acts, db, vault):
     assert await read_users(db, vault) == []
 
 
-def test_nothing_changes_or_deletes_a_row_of_the_audit():
-    """Append-only: no statement of ours could."""
+async def test_a_part_that_fails_leaves_no_password_behind(acts, db, vault, monkeypatch):
+    """Each part stands or falls whole; what is handed out names just the accounts that there are."""
+    monkeypatch.setattr(users_stage, "_PART", 2)
+    names = ["an.1", "an.2", "an.3", "an.4", "an.5"]
+    wanted = [NewUser(login, "A B", "viewer", "31312401") for login in names]
+    kept = []
+
+    def keep(handed):
+        kept.append([one.user.login for one in handed])
+
+    await made(acts, login="an.4")  # somebody else was quicker
+    with pytest.raises(Refused):
+        await acts.make(MACHINE, wanted, keep)
+    assert kept == [[], ["an.1", "an.2"]]
+    assert [user.login for user in await read_users(db, vault)] == ["an.1", "an.2", "an.4"]
+
+
+def test_nothing_changes_or_deletes_an_act():
+    """Append-only: the one statement of ours that touches a row gives it its seal, once."""
+    assert "SET seal = :seq, leaf = x.leaf FROM" in BOUND
+    assert BOUND.endswith("audit.seal IS NULL")
     sources = [path.read_text("utf-8") for path in Path(ROOT / "gateway").rglob("*.py")]
-    assert any("INSERT INTO audit" in text for text in sources)
-    assert not [text for text in sources if "UPDATE audit" in text or "DELETE FROM audit" in text]
+    assert any("INSERT INTO audit " in text for text in sources)
+    changes = [one for text in sources for one in re.findall(r'UPDATE audit [^"]*', text)]
+    assert changes == [BOUND]
+    assert not [text for text in sources if re.search(r"DELETE FROM audit\b", text)]
