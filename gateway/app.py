@@ -78,6 +78,7 @@ from gateway.stages.links import Links
 from gateway.stages.near_misses import ACCOUNT_SEARCHES, VENDOR_SEARCHES, NearMisses
 from gateway.stages.owners import Owners
 from gateway.stages.parking import Parking
+from gateway.stages.progress.headcounts import Headcounts
 from gateway.stages.progress.tree import Progresses
 from gateway.stages.publishing import Publishing
 from gateway.stages.receive import Receive
@@ -140,6 +141,7 @@ class Gateway:
     jobs: Jobs
     file_checks: FileChecks
     progresses: Progresses
+    headcounts: Headcounts
     course_acts: CourseActs
     replaying: Replaying
     edits: Edits
@@ -202,6 +204,7 @@ async def open_gateway(settings: Settings, *, clock: Clock | None = None) -> Asy
         accounts = Accounts(db, vault, blind)
         units = UnitRegister(db, clock)
         jobs = Jobs(db, clock, vault)
+        headcounts = Headcounts(db, clock)
         vendors = Vendors(db, vault, clock)
         wake = Wake(db, clock, blind)
         courses = Courses(db, clock)
@@ -251,7 +254,8 @@ async def open_gateway(settings: Settings, *, clock: Clock | None = None) -> Asy
             replaying=Replaying(db, clock, jobs),
             edits=Edits(db, clock, vault),
             planner=_planner(db, clock, vault, blind, snapshots, accounts, courses, units, policy, metrics),
-            progresses=Progresses(db, clock),
+            progresses=Progresses(db, clock, headcounts),
+            headcounts=headcounts,
             file_checks=FileChecks(db, jobs, clock, keep_days=settings.files_keep_days),
             sign_in=SignIn(db, clock, vault, units),
             sessions=Sessions(

@@ -25,6 +25,7 @@ from gateway.stages.file_check.work import FileChecks
 from gateway.stages.guesses import Guesses
 from gateway.stages.identities import Identities
 from gateway.stages.links import Links
+from gateway.stages.progress.headcounts import Headcounts
 from gateway.stages.progress.tree import Progresses
 from gateway.stages.replay import Replaying
 from gateway.stages.replay_plan import Planner
@@ -63,6 +64,7 @@ class Parts:
     planner: Planner
     edits: Edits
     progresses: Progresses
+    headcounts: Headcounts
     course_acts: CourseActs
     metrics: Metrics
     people: People | None = None

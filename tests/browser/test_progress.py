@@ -79,10 +79,30 @@ async def test_files_for_others(console: Console) -> None:
     rows = CalamineWorkbook.from_path(await (await started.value).path()).get_sheet_by_index(0).to_python()
     *lines, total = rows[4:]
     assert len(lines) > 1
-    assert total[2] <= sum(line[2] for line in lines)
+    assert total[3] <= sum(line[3] for line in lines)
     content = await (await page.request.get("/console/progress/upwards")).body()
     assert CalamineWorkbook.from_filelike(io.BytesIO(content)).sheet_names
     exported = [act for act in await read_audit(console.world.gateway.db) if act.object == "progress.upwards"]
     assert [act.actor for act in exported] == ["sogddt"]
     other = await console.open("vanhanh", "/console/progress")
     assert (await other.request.get("/console/progress/upwards")).status == 403
+
+
+async def test_a_school_states_how_many_people_it_has(console: Console) -> None:
+    """From then on the share is of its whole staff; a file that is no such table changes nothing."""
+    page = await console.open("truong", "/console/progress")
+    for text, said in (
+        ("Họ tên\nLê An\n", "Không đọc được"),
+        (f"Mã trường;Số người\n{console.world.school};40\n", "40"),
+    ):
+        file = {"name": "so-nguoi.csv", "mimeType": "text/csv", "buffer": text.encode()}
+        await page.set_input_files("input[type=file]", file)
+        await page.get_by_role("button", name="Tải lên").click()
+        await expect(page.get_by_role("status").first).to_contain_text(said)
+    told = await (await page.request.get("/console/api/progress")).json()
+    assert told["total"]["expected"] == 40
+    assert told["total"]["percent"] == f"{told['total']['verified'] / 40 * 100:g}".replace(".", ",")
+    await console.check(page, name="progress-school")
+    viewer = await console.open("vanhanh", "/console/account")
+    token = await viewer.locator("[name=csrf]").first.get_attribute("value")
+    assert (await viewer.request.post("/console/progress/headcounts", form={"csrf": token or ""})).status == 403

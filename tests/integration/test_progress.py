@@ -10,8 +10,10 @@ from gateway.model.roles import RoleName
 from gateway.stages.cases import failures
 from gateway.stages.cases.sight import Desk, Sight
 from gateway.stages.progress.counting import FOUND, OPEN, Count
+from gateway.stages.progress.headcounts import Headcounts, read_headcounts
 from gateway.stages.progress.tree import FRESH_MS, Progresses
 from gateway.stages.progress.written import digest, list_upwards, table
+from gateway.storage.audit import read_audit
 from tests.integration.by_hand import ROSTER, completion
 from tests.integration.casework import FAR, THPT, A, B, casework, viewer
 
@@ -27,7 +29,9 @@ async def sight_of(work, unit, role=RoleName.UNIT_ADMIN) -> Sight:
 
 
 async def progress_of(work, unit, below=None, role=RoleName.UNIT_ADMIN):
-    return await Progresses(work.db, work.clock).of(await sight_of(work, unit, role), below)
+    return await Progresses(work.db, work.clock, Headcounts(work.db, work.clock)).of(
+        await sight_of(work, unit, role), below
+    )
 
 
 async def some(work) -> None:
@@ -118,7 +122,7 @@ async def test_one_found_by_another_result_is_not_counted_twice(work):
 
 async def test_figures_are_kept_for_half_a_minute(work):
     """Everybody who looks at the same unit shares one count."""
-    progresses = Progresses(work.db, work.clock)
+    progresses = Progresses(work.db, work.clock, Headcounts(work.db, work.clock))
     sight = await sight_of(work, A)
     assert (await progresses.of(sight)).total.people == 0
     await some(work)
@@ -146,7 +150,7 @@ async def test_the_table_adds_up_over_its_own_lines(work):
     await some(work)
     found = await progress_of(work, "31001")
     rows = CalamineWorkbook.from_filelike(io.BytesIO(table(found, "vi"))).get_sheet_by_index(0).to_python()
-    assert "số người đã xác thực / số người có kết quả" in rows[1][0]
+    assert "đã xác thực / số người có kết quả" in rows[1][0]
     head, *lines, total = rows[3:]
     place = {name: n for n, name in enumerate(head)}
     for name in ("Số người có kết quả", "Đã xác thực", "Cần xử lý", "Chưa có mã"):
@@ -187,3 +191,31 @@ async def test_counting_a_school_reads_its_own_cases_only(work):
         async with work.db.read() as tx:
             told = "\n".join(str(row[-1]) for row in await tx.rows(asked, scope="S7"))
         assert "ix_cases_school" in told or "ix_cases_open_school" in told
+
+
+async def test_an_uploaded_list_is_the_denominator(work):
+    """A department's numbers for its schools: a commune has their sum; other provinces' are left out."""
+    await some(work)
+    text = f"Mã trường;Số giáo viên\n{A};8\n{B};2\n33000717;50\nnix;3\n{THPT};\n"
+    counts, left_out = read_headcounts(text.encode(), "f.csv")
+    taken = await Headcounts(work.db, work.clock).take(await sight_of(work, "31"), counts, left_out)
+    assert (taken.units, taken.people, taken.left_out) == (2, 10, 3)
+    found = await progress_of(work, "31")
+    assert {line.code: line.expected for line in found.lines} == {"31001": 10, "31002": None, THPT: None}
+    assert found.expected is None, "the people of one school are on no list"
+    commune = await progress_of(work, "31001")
+    assert (commune.expected, commune.base, commune.total.people) == (10, 10, 5)
+    assert "20 %" in digest(commune, "vi")
+    rows = CalamineWorkbook.from_filelike(io.BytesIO(table(commune, "vi"))).get_sheet_by_index(0).to_python()
+    assert rows[-1][2:6] == [10, 5, 2, 20]
+    assert [act.act for act in await read_audit(work.db)][-1] == "progress.headcounts"
+
+
+async def test_rows_of_people_are_counted_where_there_is_no_number(work):
+    """A list of staff does as well: nothing of it but the count is kept."""
+    text = f"Họ tên;Mã trường\nLê An;{A}\nLê Bê;{A}\n"
+    counts, left_out = read_headcounts(text.encode(), "f.csv")
+    assert (counts, left_out) == ({A: 2}, 0)
+    await Headcounts(work.db, work.clock).take(await sight_of(work, A), counts, left_out)
+    assert (await progress_of(work, A)).expected == 2
+    assert "Lê" not in str(await work.rows("SELECT * FROM headcounts"))

@@ -121,6 +121,7 @@ def parts_of(gateway: Gateway, pipeline: Pipeline | None, authority: Authority |
         planner=gateway.planner,
         edits=gateway.edits,
         progresses=gateway.progresses,
+        headcounts=gateway.headcounts,
         course_acts=gateway.course_acts,
         metrics=gateway.metrics,
         people=authority.people if authority is not None else None,

@@ -1,18 +1,22 @@
 """Progress by unit, from one's own down to a school; a table, a text for a group, a list upwards."""
 
+import asyncio
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from aiohttp import web
 
 from gateway.bdtx.percent import percent_text
-from gateway.console.page import HOME, Page, Visit
+from gateway.console.desk import desk_of, sight_of
+from gateway.console.page import HOME, Act, Go, Page, Visit
 from gateway.model.clock import iso
+from gateway.model.errors import ConfigError
 from gateway.model.reasons import REASONS, explain, owner_of
 from gateway.stages.cases.failures import EXPORTED, Line, lines
-from gateway.stages.cases.sight import Desk, Sight
+from gateway.stages.cases.sight import Sight
 from gateway.stages.progress.counting import Count
-from gateway.stages.progress.tree import Progress, Step
+from gateway.stages.progress.headcounts import MAX_BYTES, read_headcounts
+from gateway.stages.progress.tree import Progress, Step, base_of
 from gateway.stages.progress.written import UPWARDS, digest, list_upwards, name_of, table
 from gateway.storage.audit import append
 from gateway.storage.engine import Tx
@@ -39,6 +43,7 @@ class Figures:
     name: str
     is_open: bool
     people: int
+    expected: int | None  # by an uploaded list
     verified: int
     percent: str
     credited: int
@@ -70,7 +75,7 @@ async def progress(visit: Visit) -> Told:
 
 async def asked_for(visit: Visit) -> tuple[Progress, Sight]:
     """The unit of the address, or one's own. Raises: OutOfScope."""
-    sight = Sight(await visit.units(), visit.viewer, visit.today())
+    sight = await sight_of(visit)
     unit = visit.asked("unit")
     found = await visit.parts.progresses.of(sight, unit or None)
     if found is None:
@@ -81,7 +86,14 @@ async def asked_for(visit: Visit) -> tuple[Progress, Sight]:
 def told(visit: Visit, found: Progress) -> Told:
     """The view model of one unit."""
     rows = tuple(
-        _figures(visit, line.count, line.code, line.name or visit.t("progress.unknown"), line.is_open)
+        _figures(
+            visit,
+            line.count,
+            line.code,
+            line.name or visit.t("progress.unknown"),
+            expected=line.expected,
+            is_open=line.is_open,
+        )
         for line in found.lines
     )
     with_work = sorted((row for row in rows if row.people), key=lambda row: -row.to_do)
@@ -94,7 +106,9 @@ def told(visit: Visit, found: Progress) -> Told:
         unit=found.unit.code if found.unit else None,
         name=name,
         path=found.path,
-        total=_figures(visit, found.total, found.unit.code if found.unit else None, name, False),
+        total=_figures(
+            visit, found.total, found.unit.code if found.unit else None, name, expected=found.expected
+        ),
         causes=causes,
         lines=rows,
         drawn=tuple(with_work[:DRAWN]),
@@ -104,14 +118,23 @@ def told(visit: Visit, found: Progress) -> Told:
     )
 
 
-def _figures(visit: Visit, count: Count, code: str | None, name: str, is_open: bool) -> Figures:
+def _figures(
+    visit: Visit,
+    count: Count,
+    code: str | None,
+    name: str,
+    *,
+    expected: int | None = None,
+    is_open: bool = False,
+) -> Figures:
     return Figures(
         code,
         name,
         is_open,
         count.people,
+        expected,
         count.verified,
-        percent_text(count.verified, count.people, visit.lang),
+        percent_text(count.verified, base_of(count, expected), visit.lang),
         count.credited,
         count.waiting,
         count.to_do,
@@ -130,7 +153,7 @@ async def upwards(visit: Visit) -> web.Response:
     limit = sight.narrowed(visit.asked("unit") or None)
     assert limit is not None  # asked_for has looked
     p = visit.parts
-    desk = Desk(p.db, p.clock, p.vault, p.blind, p.snapshots, p.accounts)
+    desk = desk_of(visit)
     rows: list[Line] = []
     for code in found.total.held:
         if code in REASONS and owner_of(code, many=True) in UPWARDS:
@@ -147,6 +170,23 @@ async def upwards(visit: Visit) -> web.Response:
     return _file(visit, content, visit.t("progress.file.upwards"), found)
 
 
+async def take_headcounts(visit: Visit) -> object:
+    """The other denominator: how many people each unit has by its own list."""
+    sent = (await visit.form()).get("file")
+    if not isinstance(sent, web.FileField) or not sent.filename:
+        return Go(PATH).saying("progress.headcounts_missing", kind="error")
+    try:
+        counts, left_out = await asyncio.to_thread(read_headcounts, sent.file.read(), "file")
+    except ConfigError:
+        return Go(PATH).saying("progress.headcounts_wrong", kind="error")
+    sight = await sight_of(visit)
+    taken = await visit.parts.headcounts.take(sight, counts, left_out)
+    kind = "warning" if taken.left_out else "done"
+    return Go(PATH).saying(
+        "progress.headcounts_done", kind, units=taken.units, people=taken.people, left_out=taken.left_out
+    )
+
+
 def _file(visit: Visit, content: bytes, name: str, found: Progress) -> web.Response:
     code = found.unit.code if found.unit else "all"
     full = quote(f"{name} {code} {iso(visit.now_ms)[:10]}.xlsx")
@@ -158,4 +198,11 @@ PAGES = (
     Page(PATH, progress, name="progress", may="progress.see", nav=30),
     Page(PATH + "/table", excel, name="progress", may="progress.see"),
     Page(PATH + "/upwards", upwards, name="progress", may="list.export"),
+    Act(
+        PATH + "/headcounts",
+        take_headcounts,
+        name="progress",
+        may="progress.headcounts",
+        max_body_bytes=MAX_BYTES + 64 * 1024,
+    ),
 )

@@ -2,6 +2,7 @@
 
 import time
 from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.bdtx.places import Within
@@ -10,6 +11,7 @@ from gateway.model.clock import Clock
 from gateway.stages.cases.failures import as_of
 from gateway.stages.cases.sight import Sight
 from gateway.stages.progress.counting import Count, count_in
+from gateway.stages.progress.headcounts import Headcounts, expected_of
 from gateway.storage.engine import Database
 
 FRESH_MS = 30_000  # figures are counted again no more often than this
@@ -28,6 +30,7 @@ class Line:
     level: str | None
     count: Count
     is_open: bool = False
+    expected: int | None = None  # people by an uploaded list; None: there is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,16 @@ class Progress:
     twice: int
     counted_at_ms: int
     follows_to_ms: int | None  # how far the lists have followed the queue
+    expected: int | None = None
+
+    @property
+    def base(self) -> int:
+        """The denominator: people by the uploaded list, else people with results."""
+        return base_of(self.total, self.expected)
+
+
+def base_of(count: Count, expected: int | None) -> int:
+    return count.people if expected is None else expected
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +78,10 @@ class _Kept:
 class Progresses:
     """Counts, and remembers for half a minute or more. One instance per process."""
 
-    def __init__(self, db: Database, clock: Clock) -> None:
+    def __init__(self, db: Database, clock: Clock, headcounts: Headcounts) -> None:
         self._db = db
         self._clock = clock
+        self._headcounts = headcounts
         self._kept: OrderedDict[tuple[Within, Level], _Kept] = OrderedDict()
 
     async def of(self, sight: Sight, unit_code: str | None = None) -> Progress | None:
@@ -78,7 +92,8 @@ class Progresses:
         unit = sight.unit(limit.code)
         level = unit.level if unit else Level.MINISTRY
         counted_at, follows_to, (below, total) = await self._counted(limit, level)
-        lines = _lines(sight, unit, level, below)
+        counts = await self._headcounts.all()
+        lines = _lines(sight, unit, level, below, counts)
         return Progress(
             unit=Step(unit.code, unit.name) if unit else None,
             level=level.value,
@@ -88,6 +103,7 @@ class Progresses:
             twice=sum(line.count.people for line in lines) - total.people,
             counted_at_ms=counted_at,
             follows_to_ms=follows_to,
+            expected=_expected(sight, unit, lines, counts),
         )
 
     async def _counted(self, limit: Within, level: Level) -> tuple[int, int | None, Counted]:
@@ -107,11 +123,28 @@ class Progresses:
         return now, follows_to, (below, total)
 
 
-def _lines(sight: Sight, unit: Unit | None, level: Level, counted: dict[str | None, Count]) -> tuple[Line, ...]:
+def _expected(sight: Sight, unit: Unit | None, lines: Sequence[Line], counts: Mapping[str, int]) -> int | None:
+    """Of the whole: its own number; or the sum of the lines, when everybody who has results is on a list."""
+    if unit is not None and unit.code in counts:
+        return counts[unit.code]
+    if any(line.count.people and line.expected is None for line in lines):
+        return None
+    stated = [line.expected for line in lines if line.expected is not None]
+    return sum(stated) if stated else None
+
+
+def _lines(
+    sight: Sight,
+    unit: Unit | None,
+    level: Level,
+    counted: dict[str | None, Count],
+    counts: Mapping[str, int],
+) -> tuple[Line, ...]:
     """Every unit directly below, also one without anybody, by name; what is not known comes last."""
     if level is Level.SCHOOL:
         assert unit is not None
-        return (Line(unit.code, unit.name, level.value, counted.get(unit.code, Count())),)
+        count = counted.get(unit.code, Count())
+        return (Line(unit.code, unit.name, level.value, count, expected=counts.get(unit.code)),)
     codes = {below.code for below in children(sight.units, unit, sight)} | {c for c in counted if c}
     found = [sight.unit(code) or Unit(code, code, Level.SCHOOL) for code in codes]
     found.sort(key=lambda one: (one.level is Level.SCHOOL, one.name, one.code))
@@ -122,6 +155,7 @@ def _lines(sight: Sight, unit: Unit | None, level: Level, counted: dict[str | No
             one.level.value,
             counted.get(one.code, Count()),
             bool(sight.units.descendants_at(one.code, sight.today)),
+            expected_of(sight.units, counts, one.code, sight.today),
         )
         for one in found
     ]

@@ -12,7 +12,7 @@ from gateway.model.texts import Lang, Texts
 from gateway.stages.cases.failures import Line as Failure
 from gateway.stages.cases.sight import Sight
 from gateway.stages.progress.counting import NO_CODE, Count
-from gateway.stages.progress.tree import Progress
+from gateway.stages.progress.tree import Progress, base_of
 
 TEXTS = Texts.load(Path(__file__).parent / "texts")
 UPWARDS = (Owner.UPPER_UNIT, Owner.MINISTRY)  # what neither learner nor school can mend
@@ -38,10 +38,11 @@ def digest(progress: Progress, lang: Lang) -> str:
         return TEXTS.get(f"digest.{key}", lang, **fill)
 
     total = progress.total
-    share = percent_text(total.verified, total.people, lang)
+    share = percent_text(total.verified, progress.base, lang)
     lines = [
         say("title", unit=name_of(progress, lang), at=moment(progress.counted_at_ms)),
         say("people", n=number(total.people)),
+        *([] if progress.expected is None else [say("expected", n=number(progress.expected))]),
         say("verified", n=number(total.verified), share=share),
     ]
     if total.to_do:
@@ -61,7 +62,7 @@ def digest(progress: Progress, lang: Lang) -> str:
                 name=one.name or TEXTS.get("unknown_unit", lang),
                 n=number(one.count.to_do),
                 people=number(one.count.people),
-                share=percent_text(one.count.verified, one.count.people, lang),
+                share=percent_text(one.count.verified, base_of(one.count, one.expected), lang),
             )
             for one in busiest[:_UNITS]
         ]
@@ -71,19 +72,32 @@ def digest(progress: Progress, lang: Lang) -> str:
 def table(progress: Progress, lang: Lang) -> bytes:
     """The .xlsx: a line for each unit, their total over people counted once, and how the two agree."""
     causes = sorted({code for line in progress.lines for code in line.count.held if code != NO_CODE})
-    names = ("unit", "code", "people", "verified", "percent", "credited", "waiting", "to_do", "no_code")
+    names = (
+        "unit",
+        "code",
+        "expected",
+        "people",
+        "verified",
+        "percent",
+        "credited",
+        "waiting",
+        "to_do",
+        "no_code",
+    )
     heads = [TEXTS.get(f"column.{name}", lang) for name in names]
     heads += [explain(code, lang)[0] for code in causes]
 
-    def cells(name: str, code: str | None, count: Count) -> list[Cell]:
-        figures: list[Cell] = [count.people, count.verified, percent(count.verified, count.people)]
+    def cells(name: str, code: str | None, count: Count, expected: int | None) -> list[Cell]:
+        share = percent(count.verified, base_of(count, expected))
+        figures: list[Cell] = [expected, count.people, count.verified, share]
         figures += [count.credited, count.waiting, count.to_do, count.no_code]
         return [name, code, *figures, *(count.held.get(cause, 0) for cause in causes)]
 
     rows = [
-        cells(line.name or TEXTS.get("unknown_unit", lang), line.code, line.count) for line in progress.lines
+        cells(line.name or TEXTS.get("unknown_unit", lang), line.code, line.count, line.expected)
+        for line in progress.lines
     ]
-    rows.append(cells(TEXTS.get("total", lang), None, progress.total))
+    rows.append(cells(TEXTS.get("total", lang), None, progress.total, progress.expected))
     above = [
         TEXTS.get("sheet.title", lang, unit=name_of(progress, lang), at=moment(progress.counted_at_ms)),
         TEXTS.get("sheet.denominator", lang),

@@ -32,6 +32,16 @@ unit_edges = Table(
     PrimaryKeyConstraint("source_code", "target_code"),
 )
 
+# How many people a unit has by its own list; only the number is kept.
+headcounts = Table(
+    "headcounts",
+    metadata,
+    Column("unit_code", Text, primary_key=True),
+    Column("people", Integer, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+)
+
 # People who work with the gateway. None is ever deleted: the audit names them by login.
 users = Table(
     "users",

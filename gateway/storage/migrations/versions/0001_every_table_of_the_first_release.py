@@ -514,6 +514,14 @@ def upgrade() -> None:
         batch_op.create_index("ix_edits_delivery", ["delivery_id", "version"], unique=True)
 
     op.create_table(
+        "headcounts",
+        sa.Column("unit_code", sa.Text(), nullable=False),
+        sa.Column("people", sa.Integer(), nullable=False),
+        sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("unit_code", name=op.f("pk_headcounts")),
+    )
+    op.create_table(
         "identity_checks",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("vendor_id", sa.Integer(), nullable=False),
@@ -670,6 +678,22 @@ def upgrade() -> None:
         sa.Column("fetched_at_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_people")),
         sa.UniqueConstraint("sector_key", name=op.f("uq_people_sector_key")),
+    )
+    op.create_table(
+        "polls",
+        sa.Column("vendor_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("key_sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("every_s", sa.Integer(), nullable=False),
+        sa.Column("overlap_s", sa.Integer(), nullable=False),
+        sa.Column("page_items", sa.Integer(), nullable=False),
+        sa.Column("per_min", sa.Integer(), nullable=False),
+        sa.Column("since_ms", sa.BigInteger(), nullable=False),
+        sa.Column("token", sa.Text(), nullable=True),
+        sa.Column("until_ms", sa.BigInteger(), nullable=True),
+        sa.Column("polled_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("fault", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("vendor_id", name=op.f("pk_polls")),
     )
     op.create_table(
         "processes",
