@@ -20,7 +20,7 @@ async def spoil(hand, school_year: str) -> None:
 
 
 async def test_a_row_with_an_unknown_outcome_that_cannot_be_mapped_is_kept(hand, clock):
-    """Dead would mean that nobody ever asks TEMIS what became of it; mended, it is read back, not sent again."""
+    """Dead would mean that nobody ever asks TEMIS what became of it; mended, it is read back."""
     [id_] = await hand.send(completion(1))
     await hand.verify()
     await hand.faults(SILENT)
