@@ -20,9 +20,11 @@ DEPARTMENTS, COMMUNES, SCHOOLS = 34, 90, 16
 _NUMBERS = "WITH RECURSIVE n(i) AS (SELECT {first} UNION ALL SELECT i + 1 FROM n WHERE i < {last})"
 _PART = 100_000
 # Every fifth completion is the same person's; a school's people follow each other.
-_WHERE = f"(i / 5) % {DEPARTMENTS * COMMUNES * SCHOOLS}"
+_SCHOOL = f"((i / 5) % {DEPARTMENTS * COMMUNES * SCHOOLS})"
+_COMMUNE = f"({_SCHOOL} / {SCHOOLS})"
+_DEPARTMENT = f"({_SCHOOL} / {SCHOOLS * COMMUNES})"
 _HELD = "i % 20 = 0"
-_REASON = "CASE WHEN i % 60 = 0 THEN 'registry.not_found' ELSE 'reason.' || (i / 20) % 9 END"
+_REASON = "CASE WHEN i % 60 = 0 THEN 'registry.not_found' ELSE 'reason.' || ((i / 20) % 9) END"
 DELIVERIES = f"""{_NUMBERS} INSERT INTO deliveries (id, vendor_id, event_id, revision, kind, digest,
     received_at_ms, day, lane, state, reason, changed_at_ms)
 SELECT i, 1 + i % 2, 'e' || i, 1, 'completion', {{blob}}, {NOON} + i, 20260309, 101,
@@ -31,9 +33,9 @@ SELECT i, 1 + i % 2, 'e' || i, 1, 'completion', {{blob}}, {NOON} + i, 20260309, 
 CASES = f"""{_NUMBERS} INSERT INTO cases (delivery_id, vendor_id, received_at_ms, state, reason, claimed_unit,
     school_code, commune_code, department_code, account_key, name_key, identifier_key, course_key, module_code)
 SELECT i, 1 + i % 2, {NOON} + i, CASE WHEN {_HELD} THEN 'held' ELSE 'delivered' END,
-    CASE WHEN {_HELD} THEN {_REASON} END, 'S' || {_WHERE}, 'S' || {_WHERE}, 'C' || {_WHERE} / {SCHOOLS},
-    'D' || {_WHERE} / {SCHOOLS * COMMUNES}, {{account}}, {{name}}, {{identifier}}, 'course-' || i % 200,
-    'GVPT' || i % 30 FROM n"""
+    CASE WHEN {_HELD} THEN {_REASON} END, 'S' || {_SCHOOL}, 'S' || {_SCHOOL}, 'C' || {_COMMUNE},
+    'D' || {_DEPARTMENT}, {{account}}, {{name}}, {{identifier}}, 'course-' || (i % 200),
+    'GVPT' || (i % 30) FROM n"""
 VERIFICATIONS = f"""{_NUMBERS} INSERT INTO verifications (delivery_id, at_ms, verified, reason, age_ms,
     policy_version, findings)
 SELECT i, {NOON} + i, CASE WHEN {_HELD} THEN 0 ELSE 1 END, CASE WHEN {_HELD} THEN {_REASON} END, 0, '1',
@@ -50,9 +52,9 @@ async def fill(db: Database, count: int) -> None:
 
     how = {
         "blob": blob("'digest'"),
-        "account": text("'a' || i / 5"),
-        "name": text("'n' || (i / 5) % 300000"),
-        "identifier": text("'i' || i / 5"),
+        "account": text("'a' || (i / 5)"),
+        "name": text("'n' || ((i / 5) % 300000)"),
+        "identifier": text("'i' || (i / 5)"),
     }
     for first in range(1, count + 1, _PART):
         part = {**how, "first": first, "last": min(first + _PART - 1, count)}

@@ -185,6 +185,27 @@ async def test_the_stranger_behind_a_code_is_one_sentence(site):
             assert word not in page and word not in str(told) and word not in revealed.body.decode()
 
 
+async def test_then_and_now_stands_beside_a_case_of_ones_own(site):
+    """What was judged, by which rules, and what differs today; of a stranger only the verdicts."""
+    [then] = await site.lab.rows("SELECT id FROM verifications WHERE delivery_id = :id", id=site.mine[0])
+    [strange] = await site.lab.rows("SELECT id FROM verifications WHERE delivery_id = :id", id=site.stranger)
+    [theirs] = await site.lab.rows("SELECT id FROM verifications WHERE delivery_id = :id", id=site.theirs[1])
+    await site.lab.http.patch("/_control/registry/staff/3100000001", json={"full_name": "Lê Văn Khác"})
+    site.clock.advance(s=1)
+    async with visiting(site, "truong.a") as school:
+        told = await school.told(f"{HOME}/cases/{site.mine[0]}/then/{then.id}")
+        assert not told["then"]["verified"] and told["now"]["verified"]
+        assert [row["key"] for row in told["fields"] if row["changed"]] == ["full_name"]
+        assert told["gone"] == ["Mã có trong CSDL ngành nhưng họ tên không trùng khớp."] and told["new"] == []
+        assert (await school.get(f"{HOME}/cases/{site.mine[0]}/then/{then.id}")).status == 200
+        stranger = await school.told(f"{HOME}/cases/{site.stranger}/then/{strange.id}")
+        assert stranger["elsewhere"] and stranger["fields"] == [] and stranger["gone"] == []
+        for case, verification in ((site.theirs[1], theirs.id), (site.mine[0], theirs.id), (site.mine[0], 999)):
+            assert (await school.get(f"{HOME}/cases/{case}/then/{verification}")).status == 404
+    async with visiting(site, "vanhanh") as operator:
+        assert (await operator.get(f"{HOME}/cases/{site.mine[0]}/then/{then.id}")).status == 403
+
+
 async def test_numbers_are_masked_until_they_are_revealed_for_a_purpose(site):
     """No page, twin or file has a number in full; a reveal has it once, and the audit who asked and why."""
     number, id_ = ROSTER[1].sector_id, site.mine[0]

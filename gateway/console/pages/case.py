@@ -207,6 +207,7 @@ async def _view(visit: Visit, sight: Sight, found: Case, shown: Revealed | None 
             "reveal": visit.may("case.reveal_number") and sent is not None,
             "choose": visit.may("case.adjudicate") and ruling.may_choose(found),
             "reject": visit.may("case.adjudicate") and ruling.may_reject(found),
+            "then": visit.may("case.values_on_file") and visit.parts.then_and_now is not None,
             "reopen": visit.may("case.adjudicate") and ruling.may_reopen(found),
         },
         revealed=shown,
@@ -267,7 +268,7 @@ def _in_temis(visit: Visit, found: Case) -> str | None:
     record = found.record
     if found.state == "delivered" and record is not None and record.stands:
         return visit.t("case.stands", module=record.module_code, year=record.school_year)
-    if record is not None and found.superseded_by is not None:
+    if record is not None and record.is_anothers:
         return visit.t("case.superseded", module=record.module_code, year=record.school_year)
     return None
 

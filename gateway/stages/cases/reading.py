@@ -17,17 +17,18 @@ from gateway.model.completion import Completion
 from gateway.model.person import Snapshot
 from gateway.model.states import State
 from gateway.model.verdict import Effect, Finding
-from gateway.queue.listing import Attempt, Record, find_delivery
+from gateway.queue.listing import ATTEMPTS, ATTEMPTS_OF, RECORD_OF
 from gateway.stages.cases.follow import claimed_unit, is_verified
 from gateway.stages.cases.laid import Row, laid
 from gateway.stages.cases.opened import open_all
 from gateway.stages.cases.sight import Desk, Sight
+from gateway.storage.engine import Tx
 
 VERDICTS = 20
 NEAR_MISS = "registry.near_miss"
 DELIVERY = """
 SELECT d.id AS delivery_id, d.vendor_id, n.name AS vendor, d.event_id, d.revision, d.kind, d.state, d.reason,
-       d.person_id, d.received_at_ms, d.changed_at_ms, d.due_at_ms, c.claimed_unit,
+       d.person_id, d.record_id, d.received_at_ms, d.changed_at_ms, d.due_at_ms, c.claimed_unit,
        c.account_key, c.identifier_key
 FROM deliveries d JOIN vendors n ON n.id = d.vendor_id LEFT JOIN cases c ON c.delivery_id = d.id
 WHERE d.id = :id"""
@@ -35,6 +36,9 @@ VERIFICATIONS = f"""
 SELECT id, at_ms, verified, reason, rung, person_id, snapshot_version, link_version, age_ms, policy_version,
        findings
 FROM verifications WHERE delivery_id = :id ORDER BY id DESC LIMIT {VERDICTS}"""
+FILES = """
+SELECT p.sector_key, p.snapshot_sealed AS current, s.sealed AS judged FROM people p
+LEFT JOIN snapshots s ON s.person_id = p.id AND s.version = :version WHERE p.id = :person_id"""
 RULING = """
 SELECT id, at_ms, actor, act, person_id, note_sealed FROM rulings WHERE delivery_id = :id
 ORDER BY id DESC LIMIT 1"""
@@ -78,6 +82,26 @@ class Ruling:
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """One entry of the attempt log. `to_state` None: the state did not change."""
+
+    at_ms: int
+    stage: str
+    outcome: str
+    to_state: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The BDTX record that the case belongs to, and whether TEMIS shows this very result in it."""
+
+    module_code: str
+    school_year: str
+    stands: bool
+    is_anothers: bool  # another result won
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """One case, whole, for one viewer. `sent` is None for roles without values and past the retention."""
 
@@ -91,7 +115,6 @@ class Case:
     received_at_ms: int
     changed_at_ms: int
     due_at_ms: int | None
-    superseded_by: int | None
     units: CaseUnits
     unit_code: str | None  # whose case it is
     sent: Completion | None = field(repr=False)
@@ -106,7 +129,8 @@ class Case:
     judgements: tuple[Judgement, ...]  # the newest first
     attempts: tuple[Attempt, ...]  # the oldest first
     ruling: Ruling | None
-    record: Record | None  # `stands`: TEMIS shows the result of this very delivery
+    record: Record | None
+    person_id: int | None
     account_key: bytes | None = field(repr=False)
     identifier_key: bytes | None = field(repr=False)
 
@@ -129,12 +153,14 @@ async def read_case(desk: Desk, sight: Sight, id_: int) -> Case | None:
         row = found[0]
         verdicts = await tx.rows(VERIFICATIONS, id=id_)
         rulings = await tx.rows(RULING, id=id_)
+        attempts = await tx.rows(ATTEMPTS_OF, id=id_, limit=ATTEMPTS)
+        records = await tx.rows(RECORD_OF, id=row.record_id) if row.record_id is not None else []
+        files = await _files(tx, verdicts)
     completion = (await open_all(desk, [row])).get(id_)
-    judged, current = await _files(desk, row, verdicts)
+    judged, current = _opened(desk, files)
     units = _units(sight, row, completion, current)
     if not sight.sees(units):
         return None
-    detail = await find_delivery(desk.db, id_)
     findings = _findings(verdicts[0].findings) if verdicts else ()
     on_file = sight.on_file(units) if current is not None else None
     if on_file is OnFile.SHOWN and judged is not None and not sight.covers(judged.unit_code):
@@ -157,7 +183,6 @@ async def read_case(desk: Desk, sight: Sight, id_: int) -> Case | None:
         received_at_ms=row.received_at_ms,
         changed_at_ms=row.changed_at_ms,
         due_at_ms=row.due_at_ms,
-        superseded_by=detail.superseded_by,
         units=units,
         unit_code=_unit_code(sight, units),
         sent=sent,
@@ -170,22 +195,29 @@ async def read_case(desk: Desk, sight: Sight, id_: int) -> Case | None:
         hits=hits,
         near=_near(sight, findings) if sent is not None else None,
         judgements=tuple(Judgement(v.id, v.at_ms, bool(v.verified), v.reason, v.age_ms) for v in verdicts),
-        attempts=detail.attempts,
+        attempts=tuple(Attempt(a.at_ms, a.stage, a.outcome, a.to_state) for a in reversed(attempts)),
         ruling=_ruling(rulings[0]) if rulings else None,
-        record=detail.record,
+        record=_record(records[0], id_) if records else None,
+        person_id=row.person_id,
         account_key=_bytes(row.account_key),
         identifier_key=_bytes(row.identifier_key),
     )
 
 
-async def _files(desk: Desk, row: Any, verdicts: Sequence[Any]) -> tuple[Snapshot | None, Snapshot | None]:
-    """The file as it was judged by last, and as it was last answered: the one that says whose it is today."""
+async def _files(tx: Tx, verdicts: Sequence[Any]) -> Sequence[Any]:
     last = verdicts[0] if verdicts else None
     if last is None or last.person_id is None:
+        return ()
+    return await tx.rows(FILES, person_id=last.person_id, version=last.snapshot_version)
+
+
+def _opened(desk: Desk, found: Sequence[Any]) -> tuple[Snapshot | None, Snapshot | None]:
+    """The file as it was judged by last, and as it was last answered: the one that says whose it is today."""
+    if not found:
         return None, None
-    judged = await desk.snapshots.version(last.person_id, last.snapshot_version)
-    current = (await desk.snapshots.files([last.person_id])).get(last.person_id)
-    return judged, current
+    key, current = bytes(found[0].sector_key), bytes(found[0].current)
+    judged = found[0].judged
+    return desk.snapshots.open(key, bytes(judged)) if judged else None, desk.snapshots.open(key, current)
 
 
 def _units(sight: Sight, row: Any, sent: Completion | None, file: Snapshot | None) -> CaseUnits:
@@ -241,6 +273,10 @@ def _findings(stored: str) -> tuple[Finding, ...]:
         Finding(code=code, effect=Effect(effect), detail=detail[0] if detail else {})
         for code, effect, *detail in orjson.loads(stored)
     )
+
+
+def _record(row: Any, id_: int) -> Record:
+    return Record(row.module_code, row.school_year, row.sent_id == id_, row.winner_id not in (None, id_))
 
 
 def _ruling(row: Any) -> Ruling:

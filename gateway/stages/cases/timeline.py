@@ -13,13 +13,14 @@ from gateway.stages.cases.reading import Case
 from gateway.stages.cases.sight import Desk, Sight
 
 LONGEST = 50
-_COLUMNS = "c.delivery_id, c.vendor_id, c.received_at_ms, c.state, c.reason, c.module_code, c.course_key"
+_FROM = """SELECT c.delivery_id, c.vendor_id, c.received_at_ms, c.state, c.reason, c.module_code, c.course_key,
+       d.event_id, d.revision
+FROM cases c JOIN deliveries d ON d.id = c.delivery_id"""
 BY = {
-    "person_id": f"SELECT {_COLUMNS} FROM cases c WHERE {{where}} c.person_id = :key "
+    "person_id": f"{_FROM} WHERE {{where}} c.person_id = :key "
     "AND c.registry_unit IS NOT NULL ORDER BY c.delivery_id DESC LIMIT :limit",
-    "account_key": f"SELECT {_COLUMNS} FROM cases c WHERE {{where}} c.account_key = :key "
-    "ORDER BY c.delivery_id DESC LIMIT :limit",
-    "identifier_key": f"SELECT {_COLUMNS} FROM cases c WHERE {{where}} c.identifier_key = :key "
+    "account_key": f"{_FROM} WHERE {{where}} c.account_key = :key ORDER BY c.delivery_id DESC LIMIT :limit",
+    "identifier_key": f"{_FROM} WHERE {{where}} c.identifier_key = :key "
     "ORDER BY c.delivery_id DESC LIMIT :limit",
 }
 
@@ -44,10 +45,9 @@ async def timeline(desk: Desk, sight: Sight, case: Case) -> tuple[Other, ...]:
         return ()
     where, fill = among(limit)
     keys: list[tuple[str, Any]] = [("account_key", case.account_key), ("identifier_key", case.identifier_key)]
+    if case.units.is_verified:
+        keys.append(("person_id", case.person_id))
     async with desk.db.read() as tx:
-        if case.units.is_verified:
-            person = await tx.rows("SELECT person_id FROM deliveries WHERE id = :id", id=case.id)
-            keys.append(("person_id", person[0].person_id))
         found: dict[int, Any] = {}
         for column, key in keys:
             if key is not None:
@@ -56,8 +56,7 @@ async def timeline(desk: Desk, sight: Sight, case: Case) -> tuple[Other, ...]:
         vendors = await vendor_names(tx)
         found.pop(case.id, None)
         newest = sorted(found.values(), key=lambda row: -row.delivery_id)[:LONGEST]
-        events = await _events(tx, [row.delivery_id for row in newest])
-    sent = await open_all(desk, events) if sight.may("case.values_sent") else {}
+    sent = await open_all(desk, newest) if sight.may("case.values_sent") else {}
     return tuple(
         Other(
             row.delivery_id,
@@ -69,15 +68,6 @@ async def timeline(desk: Desk, sight: Sight, case: Case) -> tuple[Other, ...]:
             row.module_code,
         )
         for row in newest
-    )
-
-
-async def _events(tx: Any, ids: list[int]) -> Any:
-    x = tx.json_rows(("id", "int"))
-    return await tx.rows(
-        f"SELECT d.id AS delivery_id, d.vendor_id, d.event_id, d.revision FROM {x} "
-        "JOIN deliveries d ON d.id = x.id",
-        rows=tx.pack([(id_,) for id_ in ids]),
     )
 
 

@@ -1,6 +1,6 @@
 """Deliveries as people look for them: whose case each is, and what it is found by; and what was ruled on one.
 
-`cases` follows `deliveries` a moment later (docs/decisions/0030-cases-follow-the-queue.md) and can be made
+`cases` follows `deliveries` a moment later (docs/decisions/0050-cases-follow-the-queue.md) and can be made
 again from them. It holds codes, ids and blind indexes, never a value of a person.
 """
 
