@@ -40,7 +40,8 @@ INSERT INTO deliveries (vendor_id, event_id, revision, kind, digest, received_at
 SELECT 1, 'dead-' || i, 1, 'completion', x'00', :now, 20260309, 101, 'dead',
        CASE i % 3 WHEN 0 THEN 'temis.malformed' ELSE 'temis.module_unknown' END, 'gateway', :now FROM n"""
 FINISH = f"""
-UPDATE deliveries SET state = 'delivered', due_at_ms = NULL WHERE state = 'accepted' AND lane = {REPLAY}"""
+UPDATE deliveries SET state = 'delivered', due_at_ms = NULL
+WHERE state = 'accepted' AND lane = {REPLAY} AND due_at_ms IS NOT NULL"""
 PART = 100_000
 LIVE_EVERY_S = 0.02
 _PAGE_BYTES = 4_096
@@ -51,7 +52,7 @@ class Options:
     """How many are dead."""
 
     dead: int = field(default=1_000_000, metadata={"help": "dead deliveries to replay"})
-    rate: int = field(default=2_000, metadata={"help": "set going a second beside live traffic"})
+    rate: int = field(default=200, metadata={"help": "set going a second beside live traffic"})
     seconds: int = field(default=20, metadata={"help": "how long live traffic is watched, alone and beside it"})
 
 

@@ -23,7 +23,8 @@ from gateway.storage.engine import Database, Tx
 
 log = structlog.get_logger(__name__)
 
-PAGE = 500  # a write transaction stays short
+PAGE = 100  # live commits wait for one page at most: some 10 ms
+_PAGES_PER_S = 10  # a slow replay goes in small steps, not in one push a second
 IN_FLIGHT = 2_000  # of the replay lane; more are set going when these are done
 WATCHED = 1_000  # the latest of a run, by which it is stopped
 PAUSED_MS = 2_000  # how soon a paused replay is looked at again
@@ -115,7 +116,7 @@ class Replaying:
         going = int(job.summary.get("set_going", 0))
         if going < canary:
             return canary - going
-        return max(1, min(PAGE, int(float(job.params["rate_per_s"]))))
+        return max(1, min(PAGE, int(float(job.params["rate_per_s"]) / _PAGES_PER_S)))
 
     async def _next(
         self, job: Job, wanted: Selection, walk: list[list[Any]], limit: int
