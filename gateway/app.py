@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from gateway.bdtx.courses import Courses
 from gateway.bdtx.unit_store import UnitRegister
 from gateway.connectors import discover as discover_connectors
+from gateway.connectors.lists import discover as discover_lists
 from gateway.identity.accounts import Accounts
 from gateway.identity.people import Bounds, People
 from gateway.identity.policy import DEFAULT as DEFAULT_POLICY
@@ -32,12 +33,14 @@ from gateway.outbound.hook import Hook
 from gateway.outbound.http import Caller
 from gateway.outbound.limiter import Limiter
 from gateway.outbound.tls import TlsOptions
+from gateway.outbound.static_key import StaticKey
 from gateway.outbound.token import TokenSource
 from gateway.queue.accept import Acceptor
 from gateway.queue.alerts import Severity
 from gateway.queue.job_worker import JobWork, JobWorker
 from gateway.queue.jobs import Jobs
 from gateway.queue.turns import Turns
+from gateway.queue.polls import Poll
 from gateway.queue.vendors import Vendors
 from gateway.queue.worker import Worker
 from gateway.security.blind import BlindIndex
@@ -81,6 +84,7 @@ from gateway.stages.parking import Parking
 from gateway.stages.progress.headcounts import Headcounts
 from gateway.stages.progress.tree import Progresses
 from gateway.stages.publishing import Publishing
+from gateway.stages.polling import Polling
 from gateway.stages.receive import Receive
 from gateway.stages.reconcile import Reconcile, Reconciling
 from gateway.stages.replay import Replaying
@@ -104,6 +108,7 @@ from gateway.storage.engine import Database, open_database
 from gateway.storage.schema import check_schema
 from gateway.temis.client import TemisClient
 
+POLL_TIMEOUT_S = 30.0  # a page of a vendor's list
 CHECK_PATIENCE_S = 5.0  # who asks before saving a profile gets an answer by then: a verdict, or `pending`
 
 
@@ -375,6 +380,7 @@ async def open_pipeline(gateway: Gateway, *, limits: BreakerLimits | None = None
         tidy = Tidy(g.jobs, g.clock, keep_days=s.files_keep_days)
         always: list[Duty] = [
             sweep,
+            _polling(g, stack),
             changed_rules,
             sealing,
             tidy,
@@ -415,6 +421,17 @@ def _reconcile(g: Gateway, temis: TemisClient, gate: Gate) -> Reconcile:
     expected = Expected(g.db, g.vault, g.snapshots, g.courses)
     rate = g.settings.temis.reconcile_rate_per_s
     return Reconcile(g.db, g.clock, g.snapshots, expected, temis, gate, rate_per_s=rate)
+
+
+def _polling(g: Gateway, stack: AsyncExitStack) -> Polling:
+    """Asks vendors that only offer a list API; none are asked that nobody has set."""
+
+    def way_to(poll: Poll) -> Caller:
+        return Caller(poll.url, token=StaticKey(poll.key), timeout_s=POLL_TIMEOUT_S, clock=g.clock)
+
+    polling = Polling(g.db, g.clock, g.vault, g.vendors, g.receive, discover_lists(), way_to, ttl_ms=TTL_MS)
+    stack.push_async_callback(polling.aclose)
+    return polling
 
 
 def _case_duties(g: Gateway) -> list[Duty]:

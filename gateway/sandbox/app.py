@@ -11,6 +11,7 @@ from gateway.identity.registry import CHANGES_PATH, LOOKUP_PATH, SEARCH_PATH
 from gateway.model.clock import Clock, SystemClock
 from gateway.sandbox.control import Control
 from gateway.sandbox.faults import Endpoint, Faults, exposed
+from gateway.sandbox.lists import ListDesk
 from gateway.sandbox.oauth import Tokens
 from gateway.sandbox.registry import RegistryDesk, StaffStore
 from gateway.sandbox.roster import StaffRow
@@ -52,6 +53,7 @@ def make_sandbox(
             web.post(f"/registry{LOOKUP_PATH}", guarded("registry", registry_desk.lookup)),
             web.post(f"/registry{SEARCH_PATH}", guarded("registry", registry_desk.search)),
             web.get(f"/registry{CHANGES_PATH}", guarded("registry", registry_desk.changes)),
+            *ListDesk(clock).routes(lambda endpoint: exposed(faults, "lists", endpoint, tokens.expire)),
             *Control(temis, staff, faults, tokens).routes(),
         ]
     )

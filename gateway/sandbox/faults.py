@@ -36,7 +36,7 @@ class Fault(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    target: Literal["temis", "registry", "token"]
+    target: Literal["temis", "registry", "token", "lists"]
     mode: Mode
     probability: float = Field(1.0, ge=0, le=1)
     status: int = Field(503, ge=300, le=599)

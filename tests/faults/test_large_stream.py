@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -58,10 +59,20 @@ async def send(place: Place, cut_at: int | None) -> dict[str, Any]:
         sent += len(piece)
         if left < len(piece):
             sender.cut()
+            await gone(writer)
             return {}
     await sender.finish()
     assert await sender.head() == 200
-    return (await sender.rest())[-1]
+    last = (await sender.rest())[-1]
+    writer.close()
+    await gone(writer)
+    return last
+
+
+async def gone(writer: asyncio.StreamWriter) -> None:
+    """Returns once the connection is closed, however it ended."""
+    with suppress(ConnectionError):
+        await writer.wait_closed()
 
 
 @pytest.mark.large

@@ -31,7 +31,7 @@ from gateway.storage.tables.queue import (
 from gateway.storage.tables.reconciling import discrepancies, reconciliations
 from gateway.storage.tables.replaying import discards, edits, replay_pauses, replayed
 from gateway.storage.tables.running import cursors, data_keys, destinations, leases, tallies
-from gateway.storage.tables.sources import courses, servers, vendor_secrets, vendors, xapi_voids
+from gateway.storage.tables.sources import courses, polls, servers, vendor_secrets, vendors, xapi_voids
 from gateway.storage.tables.streams import stream_receipts, streams
 from gateway.storage.tables.watching import (
     alerts,
@@ -76,6 +76,7 @@ __all__ = [
     "metadata",
     "payloads",
     "people",
+    "polls",
     "processes",
     "quarantine",
     "reconciliations",

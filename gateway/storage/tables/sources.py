@@ -66,6 +66,24 @@ servers = Table(
     Column("seen_at_ms", BigInteger, nullable=False),
 )
 
+# Vendors that are asked because they only offer a list API (queue/polls.py).
+polls = Table(
+    "polls",
+    metadata,
+    Column("vendor_id", Integer, primary_key=True, autoincrement=False),
+    Column("url", Text, nullable=False),
+    Column("key_sealed", LargeBinary, nullable=False),
+    Column("every_s", Integer, nullable=False),
+    Column("overlap_s", Integer, nullable=False),
+    Column("page_items", Integer, nullable=False),
+    Column("per_min", Integer, nullable=False),
+    Column("since_ms", BigInteger, nullable=False),
+    Column("token", Text),  # the next page of a round that is under way
+    Column("until_ms", BigInteger),  # up to when that round will have been complete
+    Column("polled_at_ms", BigInteger, nullable=False),
+    Column("fault", Text),
+)
+
 courses = Table(
     "courses",
     metadata,
