@@ -4,16 +4,16 @@ The caller gathers it (stages); judging reads nothing else, so any verdict can b
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date
+
+import msgspec
 
 from gateway.identity.identifier import read
 from gateway.model.completion import Claim
 from gateway.model.person import Answer, LookupKey
 
 
-@dataclass(frozen=True, slots=True)
-class OtherAccount:
+class OtherAccount(msgspec.Struct, frozen=True):
     """Another account of the same LMS that states the same identifier."""
 
     lms_user_id: str
@@ -21,16 +21,14 @@ class OtherAccount:
     birth_date: date | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AccountFacts:
+class AccountFacts(msgspec.Struct, frozen=True):
     """What is known of the LMS account. `credited_as`: the sector identifier its credited results went to."""
 
     others: tuple[OtherAccount, ...] = ()
     credited_as: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class UnitFacts:
+class UnitFacts(msgspec.Struct, frozen=True):
     """What the unit table says of the claimed and the filed school at the completion date.
 
     `known`: whether the claimed code is in the table (None: no table). `closed`: the claimed school had ended
@@ -44,16 +42,15 @@ class UnitFacts:
     on_file_then: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(msgspec.Struct, frozen=True):
     """One claim to judge. `answers` holds an Answer for each of `keys_of(claim)`."""
 
     claim: Claim
     completed_on: date  # the day in Việt Nam
     answers: Mapping[LookupKey, Answer]
     vendor: str = ""
-    account: AccountFacts = field(default_factory=AccountFacts)
-    unit: UnitFacts = field(default_factory=UnitFacts)
+    account: AccountFacts = AccountFacts()
+    unit: UnitFacts = UnitFacts()
 
 
 def keys_of(claim: Claim) -> tuple[LookupKey, ...]:

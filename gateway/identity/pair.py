@@ -1,9 +1,10 @@
 """One claim beside the one file it was found to mean: what every rule looks at."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+
+import msgspec
 
 from gateway.identity.case import Case
 from gateway.identity.identifier import Form, Reading
@@ -24,8 +25,7 @@ class Birth(StrEnum):
     DIFFERENT = "different"
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(msgspec.Struct, frozen=True):
     """The claim, the file, and the two comparisons that several rules need."""
 
     case: Case

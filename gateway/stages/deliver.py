@@ -6,8 +6,8 @@ The claim has already marked every outcome unknown, so a crash at any point lead
 import hashlib
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+import msgspec
 import orjson
 import structlog
 
@@ -53,8 +53,7 @@ _SUCCESS_IS_RECENT_MS = MINUTE_MS
 _STANDS_MS = SECOND_MS  # how long what a transaction said of a record is taken for true
 
 
-@dataclass(frozen=True, slots=True)
-class _Ready:
+class _Ready(msgspec.Struct, frozen=True):
     """One delivery with the record it stands for and the item to send."""
 
     delivery: Delivery

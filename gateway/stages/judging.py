@@ -5,7 +5,8 @@ else states the same people. An outage of the registry is never a verdict.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from gateway.bdtx.courses import Courses, MappedCourse
 from gateway.bdtx.recognition import check_result
@@ -36,8 +37,7 @@ from gateway.stages.waiting import blinded
 Opened = tuple[Delivery, Completion]
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(msgspec.Struct, frozen=True):
     """A result and, when there was a verdict, what it rests on."""
 
     result: Result
@@ -49,8 +49,7 @@ class Judged:
     statement: Statement | None = None  # what is worth keeping of whom the account states
 
 
-@dataclass(frozen=True, slots=True)
-class _Question:
+class _Question(msgspec.Struct, frozen=True):
     """One delivery on its way to a verdict. `claim` is what is judged: as sent, but for a confirmed link."""
 
     delivery: Delivery

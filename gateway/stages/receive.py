@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
 import orjson
 import structlog
 
@@ -27,8 +28,7 @@ log = structlog.get_logger(__name__)
 YIELD_ITEMS = 50  # about 5 ms of normalizing and sealing
 
 
-@dataclass(frozen=True, slots=True)
-class ItemReceipt:
+class ItemReceipt(msgspec.Struct, frozen=True):
     """What the sender learns of one item: its place in the body is its place in the answer."""
 
     event_id: str | None

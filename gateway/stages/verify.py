@@ -6,8 +6,8 @@ An outage of the registry is never a verdict: those deliveries wait for it and b
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
+import msgspec
 import structlog
 
 from gateway.identity.accounts import Accounts
@@ -129,7 +129,7 @@ class Verify:
         hints = await self._near_misses.hints(told)
         hinted = list(judged)
         for n, verdict in hints.items():
-            hinted[places[n]] = replace(judged[places[n]], verdict=verdict)
+            hinted[places[n]] = msgspec.structs.replace(judged[places[n]], verdict=verdict)
         return hinted
 
     def _open(

@@ -5,8 +5,9 @@ items -> 1..n calls -> one PushResult each, in the order given
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from math import ceil, log2
+
+import msgspec
 
 from gateway.model.errors import Failing, NotSent, RefusedWhole, UpstreamError
 from gateway.temis.client import TemisClient
@@ -18,8 +19,7 @@ CONFLICT = 409
 CALLS_WITHOUT_SUCCESS = 15  # three whole levels of bisection
 
 
-@dataclass(frozen=True, slots=True)
-class PushResult:
+class PushResult(msgspec.Struct, frozen=True):
     """What became of one item in this attempt. Exactly one of `answer` and `error` is set."""
 
     answer: ItemAnswer | None

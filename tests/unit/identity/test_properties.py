@@ -1,11 +1,11 @@
 """Properties of judging that hold for any claim and any file."""
 
 import unicodedata
-from dataclasses import replace
 from datetime import date
 
 from hypothesis import event, given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from gateway.identity.case import keys_of
 from gateway.identity.judge import judge
@@ -114,7 +114,7 @@ def test_how_a_name_is_written_never_changes_a_verdict(claim, file, way):
     expected = judge(case, POLICY)
     if claim.full_name is not None:
         rewritten = claim.replace(full_name=ways[way](claim.full_name))
-        assert judge(replace(case, claim=rewritten), POLICY) == expected
+        assert judge(structs.replace(case, claim=rewritten), POLICY) == expected
     refiled = file.replace(full_name=ways[way](file.full_name))
     assert judge(a_case(claim, refiled), POLICY) == expected
 
