@@ -106,3 +106,16 @@ async def test_a_school_states_how_many_people_it_has(console: Console) -> None:
     viewer = await console.open("vanhanh", "/console/account")
     token = await viewer.locator("[name=csrf]").first.get_attribute("value")
     assert (await viewer.request.post("/console/progress/headcounts", form={"csrf": token or ""})).status == 403
+
+
+async def test_a_cause_leads_to_its_list(console: Console) -> None:
+    """From a bar of the overview to the people behind it."""
+    page = await console.open("sogddt", "/console")
+    told = (await (await page.request.get("/console/api")).json())["progress"]
+    first = told["causes"][0]
+    await page.get_by_role("link", name=first["text"], exact=True).click()
+    await expect(page).to_have_url(
+        f"{console.world.address}/console/failures/{first['code']}?unit={told['unit']}"
+    )
+    await expect(page.get_by_role("heading", level=1)).to_be_visible()
+    assert "404" not in await page.inner_text("main")
