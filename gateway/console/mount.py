@@ -19,10 +19,10 @@ def mount(app: web.Application, parts: Parts) -> None:
     console[PARTS] = parts
     console[SHELF] = {}
     for page in pages():
-        method = "GET" if isinstance(page, Page) else "POST"
         below = page.path.removeprefix(HOME)
-        console.router.add_route(method, below, _serve(page, is_twin=False))
-        console.router.add_route(method, "/api" + below, _serve(page, is_twin=True))
+        add = console.router.add_get if isinstance(page, Page) else console.router.add_post  # GET has HEAD too
+        add(below, _serve(page, is_twin=False))
+        add("/api" + below, _serve(page, is_twin=True))
     console.router.add_get("/static/{version}/{name}", ASSETS.serve)
     app.add_subapp(HOME, console)
 

@@ -236,6 +236,14 @@ async def test_sign_in_leads_nowhere_else(desk: Desk) -> None:
             assert sent.headers["Location"] == HOME, wanted
 
 
+async def test_a_monitor_may_ask_for_the_head_alone(desk: Desk) -> None:
+    """HEAD is answered as GET without its body; a method that a page has not is 405, as a page."""
+    async with visiting(desk) as stranger:
+        head = await stranger.ask("HEAD", "/console/sign-in")
+        assert (head.status, head.body) == (200, b"")
+        assert (await stranger.ask("DELETE", "/console/sign-in")).status == 405
+
+
 async def test_vendors_are_not_disturbed_by_the_console(desk: Desk) -> None:
     """Errors of the machines' API stay problems; only what is below /console is answered as pages."""
     assert (await desk.ask("GET", "/v1/nowhere")).code == "route.not_found"
