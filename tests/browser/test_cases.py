@@ -152,3 +152,30 @@ async def test_a_list_can_be_taken_along_as_excel(console):
     assert file.suggested_filename.startswith("Danh sách chờ xử lý") and file.suggested_filename.endswith(
         ".xlsx"
     )
+
+
+async def test_an_approver_closes_a_case_and_opens_it_again(console):
+    """With a note each time; without a script's help; the list of causes follows."""
+    case = await one_of(console.world, "registry.inactive", "registry.not_found")
+    page = await console.open("pheduyet", f"/console/cases/{case.delivery_id}")
+    await page.locator("summary", has_text="Đóng trường hợp này").click()
+    await console.check(page, name="case-ruling")
+    await page.locator("#f-note-reject").fill("Đã nghỉ hưu trước khi học xong")
+    await page.get_by_role("button", name="Đóng trường hợp này").click()
+    ruled = page.get_by_role("heading", name="Kết luận của người phê duyệt").locator("..")
+    await expect(ruled).to_contain_text("Đã nghỉ hưu trước khi học xong")
+    await page.locator("summary", has_text="Mở lại").click()
+    await page.locator("#f-note-reopen").fill("Xem lại hồ sơ")
+    await page.get_by_role("button", name="Mở lại").click()
+    await expect(ruled).to_contain_text("Xem lại hồ sơ")
+
+
+async def test_then_and_now_is_one_link_away(console):
+    """From the history to the stored verification beside today's, in both languages."""
+    case = await one_of(console.world, *CURABLE, "registry.inactive", "registry.status_unclear")
+    page = await console.open("sogddt", f"/console/cases/{case.delivery_id}")
+    await page.locator(".history a").first.click()
+    await expect(page.get_by_role("heading", name="Bây giờ", exact=True)).to_be_visible()
+    await console.check(page, name="then")
+    await page.get_by_role("button", name="English").click()
+    await expect(page.get_by_role("heading", level=1)).to_contain_text("Then and now")
