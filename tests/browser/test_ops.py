@@ -1,11 +1,14 @@
 """The operator's pages in a browser: deliveries, replays from plan to report, reconciliation."""
 
+import asyncio
+from collections import Counter
+
 import httpx
 import orjson
-from playwright.async_api import Page, expect
+from playwright.async_api import Locator, Page, expect
 
 from gateway.model.states import State
-from gateway.queue.listing import Filter, latest_deliveries
+from gateway.queue.listing import Filter, latest_deliveries, states_of
 from tests.browser.looking import Console
 
 
@@ -106,6 +109,73 @@ async def test_a_lost_record_is_found_and_sent_again(console: Console) -> None:
     await console.check(page, name="ops-walk")
     twin = await json_of(page, page.url.replace("/console/", "/console/api/"))
     assert (twin["walk"]["missing"], twin["walk"]["healed"], twin["walk"]["different"]) == (1, 1, 1)
+
+
+async def test_from_an_outage_of_one_module_to_a_balance_that_closes(console: Console) -> None:
+    """TEMIS forgets a module, corrections die; mended, their cause is replayed from its list and all arrive."""
+    module, ids = await refused_corrections(console)
+    page = await console.open("vanhanh", f"/console/ops/deliveries/{ids[0]}")
+    cause = page.get_by_role("link", name="#", exact=False)
+    await until_shown(page, cause)
+    await cause.click()
+    await expect(page.locator("table tbody tr")).to_have_count(len(ids))
+    await set_module(console, module, known=True)
+    await page.get_by_role("button", name="Xem trước khi chạy lại tất cả như vậy").click()
+    await expect(page.get_by_text("100 % sẽ được gửi lên TEMIS")).to_be_visible()
+    await page.get_by_label("Thử trước bấy nhiêu").fill("2")
+    await page.get_by_role("button", name="Bắt đầu chạy lại").click()
+    await expect(page.get_by_text("xong", exact=True)).to_be_visible(timeout=40_000)
+    await page.goto(f"/console/ops/deliveries/{ids[0]}")
+    await until_shown(page, page.locator(".lead").get_by_text("TEMIS đã ghi nhận"))
+    await expect(page.get_by_text("Gửi TEMIS: ", exact=False).first).to_be_visible()
+    await page.goto("/console/ops/reconciliation")
+    await expect(page.get_by_text("Mọi dòng đều khớp")).to_be_visible()
+
+
+async def refused_corrections(console: Console) -> tuple[str, list[int]]:
+    """Corrections of four delivered results of one module, which TEMIS does not know just now: all dead."""
+    world = console.world
+    plain = [
+        one.expected
+        for one in world.items
+        if one.vendor == "viettel" and one.expected.fate == "delivered" and one.expected.story == "plain"
+    ]
+    module = Counter(one.module for one in plain).most_common(1)[0][0]
+    chosen = {one.event_id for one in plain if one.module == module}
+    bodies = {}
+    for item in world.items:
+        body = orjson.loads(item.body)
+        if item.vendor == "viettel" and item.expected.event_id in chosen and len(bodies) < 4:
+            bodies[item.expected.event_id] = body
+    await set_module(console, module, known=False)
+    for body in bodies.values():
+        body["revision"] = 7
+        body["result"]["certificateNo"] = "SUA-7"
+    vendor = await world.gateway.vendors.find("viettel")
+    assert vendor is not None
+    receipts = await world.gateway.receive.receive(vendor, orjson.dumps(list(bodies.values())))
+    ids = [one.delivery_id for one in receipts if one.delivery_id is not None]
+    stood: dict[int, State] = {}
+    async with asyncio.timeout(40):
+        while set(stood.values()) & {State.ACCEPTED, State.VERIFIED} or not stood:
+            await asyncio.sleep(0.1)
+            stood = await states_of(world.gateway.db, ids)
+    assert set(stood.values()) == {State.DEAD}
+    return module, ids
+
+
+async def set_module(console: Console, module: str, *, known: bool) -> None:
+    async with httpx.AsyncClient(base_url=console.world.sandbox, trust_env=False) as http:
+        answer = await http.put(f"/_control/temis/modules/{module}", json={"known": known})
+        answer.raise_for_status()
+
+
+async def until_shown(page: Page, wanted: Locator) -> None:
+    """Causes and outcomes follow a moment later; the page is asked again until they are there."""
+    async with asyncio.timeout(30):
+        while not await wanted.count():
+            await asyncio.sleep(0.3)
+            await page.reload()
 
 
 async def test_only_operators_have_these_pages(console: Console) -> None:

@@ -74,6 +74,7 @@ class Deliveries:
     causes: tuple[CauseChoice, ...]
     cause: str | None
     looked_for: bool  # by identifier
+    may_plan: bool  # everything found could be replayed, by what it has in common
     export: str
 
 
@@ -340,8 +341,16 @@ async def _view(
         causes=tuple(found),
         cause=about,
         looked_for=looked_for,
+        may_plan=_may_plan(visit),
         export=visit.here(after=None).replace(PATH, f"{PATH}.csv", 1),
     )
+
+
+def _may_plan(visit: Visit) -> bool:
+    """Whether the filter is one that a replay takes too, and of what stands still."""
+    is_narrow = any(visit.asked(name) for name in ("state", "reason", "text", "cause"))
+    is_taken = not any(visit.asked(name) for name in ("q", "module"))
+    return is_narrow and is_taken and visit.asked("state") in ("", "held", "dead")
 
 
 def _row(visit: Visit, line: Line) -> Row:
