@@ -36,14 +36,15 @@ COUNT = """
 SELECT COUNT(CASE WHEN c.state <> 'held' THEN 1 END) AS waiting,
        COUNT(CASE WHEN c.state = 'held' THEN 1 END) AS held
 FROM cases c WHERE c.{column} = :code AND c.state IN ('accepted', 'held', 'verified') AND c.settled = 0"""
+# `+ 0`: what waits is sorted, instead of walking all that ever came by its id.
 AT_RISK = f"""
 SELECT c.delivery_id FROM cases c
-WHERE c.{{column}} = :code AND c.state IN ('accepted', 'held', 'verified') AND c.delivery_id > :after
-ORDER BY c.delivery_id LIMIT {PAGE}"""
+WHERE c.{{column}} = :code AND c.state IN ('accepted', 'held', 'verified') AND c.delivery_id + 0 > :after
+ORDER BY c.delivery_id + 0 LIMIT {PAGE}"""
 AT_RISK_ALL = f"""
 SELECT d.id AS delivery_id FROM deliveries d
-WHERE d.state IN ('accepted', 'held', 'verified') AND d.due_at_ms IS NOT NULL AND d.id > :after
-ORDER BY d.id LIMIT {PAGE}"""
+WHERE d.state IN ('accepted', 'held', 'verified') AND d.due_at_ms IS NOT NULL AND d.id + 0 > :after
+ORDER BY d.id + 0 LIMIT {PAGE}"""
 # Only what is due and in a vendor's lane: leased rows are due later, and other lanes have their own precedence.
 PROMOTE = f"""
 UPDATE deliveries SET lane = {DEADLINE}, due_at_ms = :since WHERE id IN (
