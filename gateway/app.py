@@ -3,6 +3,7 @@
 settings -> one Gateway with everything that `serve`, `work` and the commands need.
 """
 
+import asyncio
 import os
 import random
 import secrets
@@ -490,6 +491,20 @@ def _near_misses(g: Gateway, registry: GatedRegistry) -> NearMisses:
         of_vendor=g.budgets.budget("search.vendor", VENDOR_SEARCHES, HOUR_MS),
         of_account=g.budgets.budget("search.account", ACCOUNT_SEARCHES, DAY_MS, hidden=hidden),
     )
+
+
+@asynccontextmanager
+async def sharing(gateway: Gateway, gate: Gate) -> AsyncIterator[None]:
+    """Keeps a gate that no worker keeps, as in `serve --no-worker`, up with what all processes know."""
+    jitter = random.Random()  # noqa: S311 - spreads probes, guards nothing
+    shared = SharedGates(gateway.db, gateway.clock, _holder(), (gate,), jitter, works=False)
+    await shared.tick()
+    running = asyncio.create_task(shared.run())
+    try:
+        yield
+    finally:
+        shared.stop()
+        await running
 
 
 def _holder() -> str:

@@ -37,7 +37,7 @@ def serve(
 
 async def _serve(settings: "Settings", *, has_worker: bool, ready: Callable[[str], None]) -> Exit:
     from gateway.api.context import Drain
-    from gateway.app import open_authority, open_gateway, open_pipeline
+    from gateway.app import open_authority, open_gateway, open_pipeline, sharing
     from gateway.cli.serving.process import ending_on_signals, open_web, spare_the_collector, work_until_drained
 
     drain = Drain()
@@ -48,6 +48,7 @@ async def _serve(settings: "Settings", *, has_worker: bool, ready: Callable[[str
         authority = None
         if pipeline is None and settings.registry.url and settings.token_url:
             authority = await stack.enter_async_context(open_authority(gateway))
+            await stack.enter_async_context(sharing(gateway, authority.gate))
         web = open_web(gateway, pipeline, drain, settings.port, authority=authority)
         ready(await stack.enter_async_context(web))
         spare_the_collector()

@@ -36,16 +36,28 @@ _SEVERITY = {BreakerState.OPEN: Severity.WARNING, BreakerState.PAUSED: Severity.
 
 
 class SharedGates:
-    """A worker's companion. One instance per process."""
+    """A worker's companion. One instance per process.
+
+    `works` False: a process that only asks now and then. It knows what all know, and takes no share of the rate
+    from those that work.
+    """
 
     def __init__(
-        self, db: Database, clock: Clock, holder: str, gates: Sequence[Gate], jitter: random.Random
+        self,
+        db: Database,
+        clock: Clock,
+        holder: str,
+        gates: Sequence[Gate],
+        jitter: random.Random,
+        *,
+        works: bool = True,
     ) -> None:
         self._db = db
         self._clock = clock
         self._holder = holder
         self._gates = gates
         self._jitter = jitter
+        self._works = works
         self._told = {gate.name: (gate.breaker.changes, False) for gate in gates}
         self._seen = dict.fromkeys(self._told, 0)
         self._beat_at_ms = 0
@@ -111,18 +123,20 @@ class SharedGates:
         return await self._db.write(in_tx)
 
     async def _beat(self) -> None:
-        """Says that this process is there, and counts those that are."""
+        """Says that this process is there, where it works, and counts those that are."""
         now = self._clock.now_ms()
         if 0 <= now - self._beat_at_ms < BEAT_MS:
             return
 
-        async def in_tx(tx: Tx) -> int:
+        async def in_tx(tx: Tx) -> None:
             await tx.run(FORGET, holder="", dead=now - 10 * ALIVE_MS)
             await tx.run(BEAT, holder=self._holder, now=now)
-            [row] = await tx.rows(ALIVE, since=now - ALIVE_MS)
-            return int(row.n)
 
-        self._processes = await self._db.write(in_tx)
+        if self._works:
+            await self._db.write(in_tx)
+        async with self._db.read() as tx:
+            [row] = await tx.rows(ALIVE, since=now - ALIVE_MS)
+        self._processes = int(row.n) + (not self._works)
         self._beat_at_ms = now
 
 

@@ -19,11 +19,11 @@ from tests.builders import NOON, FakeClock
 class Process:
     """One of several processes: its gates, and its share of what all know."""
 
-    def __init__(self, db, clock: FakeClock, name: str) -> None:
+    def __init__(self, db, clock: FakeClock, name: str, **options) -> None:
         self.limiter = Limiter(rate_per_s=50, concurrency=4, now=lambda: clock.now_ms() / 1000)
         breaker = Breaker(lambda: clock.now_ms() / 1000)
         self.temis = Gate("temis", breaker, self.limiter)
-        self.shared = SharedGates(db, clock, name, [self.temis], random.Random(1))
+        self.shared = SharedGates(db, clock, name, [self.temis], random.Random(1), **options)
 
     def fail(self, error=None, times: int = 5) -> None:
         for _ in range(times):
@@ -142,6 +142,19 @@ async def test_the_configured_rate_is_shared_by_all_processes(db, clock, one, tw
     clock.advance(s=11)
     await one.tick()
     assert one.limiter.rate_per_s == 50
+
+
+async def test_who_only_asks_now_and_then_takes_no_share(db, clock, one):
+    """A process without a worker knows of pauses and outages, and slows nobody down."""
+    asking = Process(db, clock, "serve", works=False)
+    for process in (one, asking, one, asking):
+        await process.tick()
+        clock.advance(s=11)
+    assert one.limiter.rate_per_s == 50
+    assert asking.limiter.rate_per_s == 25
+    await pause(db, clock, "temis", by="ops", reason="")
+    await asking.tick()
+    assert not asking.temis.allows()
 
 
 async def test_a_resume_may_choose_the_rate(db, clock, one):
