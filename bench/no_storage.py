@@ -11,7 +11,7 @@ from gateway.api.context import Drain
 from gateway.app import open_gateway
 from gateway.cli.serving.process import ending_on_signals, open_web, run, work_until_drained
 from gateway.connectors import discover
-from gateway.queue.accept import Acceptor
+from gateway.queue.accept import Acceptor, Also
 from gateway.queue.delivery import Arrival, Receipt, ReceiptStatus, SetAside
 from gateway.settings import Settings, load
 from gateway.stages.receive import Receive
@@ -20,7 +20,9 @@ from gateway.stages.receive import Receive
 class _Nowhere(Acceptor):
     """Accepts everything and keeps nothing."""
 
-    async def accept(self, arrivals: Sequence[Arrival], asides: Sequence[SetAside] = ()) -> list[Receipt]:
+    async def accept(
+        self, arrivals: Sequence[Arrival], asides: Sequence[SetAside] = (), also: Also | None = None
+    ) -> list[Receipt]:
         return [Receipt(ReceiptStatus.ACCEPTED, number) for number, _ in enumerate(arrivals, 1)]
 
 

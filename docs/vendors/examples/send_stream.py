@@ -1,6 +1,6 @@
 """Streams a file of completions, an item a line: python send_stream.py URL VENDOR FILE STREAM
 
-After any cut it opens the stream again and goes on where the gateway says. Run again when done, it sends nothing.
+After any cut it opens the stream again and goes on where it was; run again when done, it sends nothing.
 The secret comes from the environment: GATEWAY_VENDOR_SECRET=whsec_…
 """
 
