@@ -245,6 +245,20 @@ class Jobs:
         await load_keys_of(self._db, self._vault, [blob for _, blob in sealed])
         return [self._vault.open(blob, _place(job_id, name, n)) for n, blob in sealed]
 
+    async def labels(self, job_ids: Sequence[int], name: str) -> dict[int, bytes]:
+        """The first part of one name of each of several jobs, opened; those that have none are absent."""
+        async with self._db.read() as tx:
+            x = tx.json_rows(("id", "int"))
+            rows = await tx.rows(
+                f"SELECT p.job_id, p.sealed FROM {x} JOIN job_parts p ON p.job_id = x.id "
+                "WHERE p.name = :name AND p.n = 0",
+                rows=tx.pack([(id_,) for id_ in job_ids]),
+                name=name,
+            )
+        sealed = {int(row.job_id): bytes(row.sealed) for row in rows}
+        await load_keys_of(self._db, self._vault, sealed.values())
+        return {id_: self._vault.open(blob, _place(id_, name, 0)) for id_, blob in sealed.items()}
+
     async def clear(self, before_ms: int) -> int:
         """Deletes the parts of up to 5 jobs made before `before_ms` and not at work. Returns: how many."""
 

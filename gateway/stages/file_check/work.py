@@ -58,14 +58,16 @@ class FileChecks:
     async def of(self, viewer: Viewer, *, before: int | None = None) -> list[tuple[Job, str]]:
         """The viewer's own checks, newest first, each with the name of its file."""
         jobs = await self._jobs.of(viewer.login, KIND, before=before)
-        return [(job, await self._name(job)) for job in jobs]
+        names = await self._jobs.labels([job.id for job in jobs], "name")
+        return [(job, _text(names.get(job.id))) for job in jobs]
 
     async def one(self, viewer: Viewer, job_id: int) -> tuple[Job, str]:
         """Raises: NotFound, also for another's."""
         job = await self._jobs.find(job_id)
         if job.kind != KIND or job.owner != viewer.login:
             raise NotFound("there is no such check")
-        return job, await self._name(job)
+        names = await self._jobs.labels([job.id], "name")
+        return job, _text(names.get(job.id))
 
     async def file(self, viewer: Viewer, job_id: int, part: str) -> bytes:
         """`result` (.xlsx) or `accounts` (.zip); audited. Raises: NotFound, also once it is deleted."""
@@ -85,10 +87,6 @@ class FileChecks:
         """Raises: NotFound."""
         job, _ = await self.one(viewer, job_id)
         return await self._jobs.cancel(job.id)
-
-    async def _name(self, job: Job) -> str:
-        parts = await self._jobs.parts(job.id, "name")
-        return b"".join(parts).decode("utf-8", "replace")
 
 
 class FileCheckWork:
@@ -151,3 +149,8 @@ async def judged(
         naming = await owners.today()
         yield await judge.judge(asked[start : start + AT_ONCE], viewer, naming, not_before_ms=not_before_ms)
         start += AT_ONCE
+
+
+def _text(name: bytes | None) -> str:
+    """Of a file; empty once it is deleted."""
+    return (name or b"").decode("utf-8", "replace")

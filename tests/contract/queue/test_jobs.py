@@ -147,6 +147,8 @@ async def test_a_list_shows_ones_own_newest_first(jobs):
     assert [job.id for job in await jobs.of("ha", "check", limit=2)] == mine[:0:-1]
     assert [job.id for job in await jobs.of("ha", "check", before=mine[1])] == mine[:1]
     assert await jobs.open_of("ha", "check") == 3
+    named = await jobs.add("check", "ha", blobs={"name": b"Danh s\xc3\xa1ch"})
+    assert await jobs.labels([*mine, named.id], "name") == {named.id: "Danh sách".encode()}
     with pytest.raises(NotFound):
         await jobs.find(99)
 
