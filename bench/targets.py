@@ -72,6 +72,8 @@ TARGETS = (
     Target("kill -9 with 10⁶ waiting: time from start to the first delivery", "<", 2_000, " ms", "restart",
            ("figures", "first delivery", "median"), {"waiting": 1_000_000}),
     Target("verdict of a cached person", "<", 30, " µs", "verdict", ("figures", "judge", "median")),
+    Target("verification at the source at 100/s, p99 on top of the sector database's own time", "<", 50, " ms",
+           "identities", ("figures", "identities:verify", "median"), {"rate": 100, "seconds": 30}),
     Target("`gateway serve` beside a busy `gateway work` on one file: p99 of a commit", "≤", 20, " ms",
            "latency", ("figures", "commit beside busy work", "median")),
     Target("counting a replay of 10⁵ dead deliveries", "<", 2_000, " ms", "replay",

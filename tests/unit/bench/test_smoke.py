@@ -5,7 +5,7 @@ import sqlite3
 import orjson
 import pytest
 
-from bench import accept, end_to_end, latency, replay, restart, verdict
+from bench import accept, end_to_end, identities, latency, replay, restart, verdict
 from bench.checks import all_delivered, balance_of, rows_of, temis_of
 from bench.floor.task import Task, floor
 from bench.load import Spec, load
@@ -22,7 +22,7 @@ def answered(bench, measured):
     """The targets that these figures answer, by what was found: nothing may stay unmeasured."""
     document = {
         "bench": bench.name,
-        "options": {"seconds": 1, "waiting": 1, "dead": 1},
+        "options": {"seconds": 1, "waiting": 1, "dead": 1, "rate": 1},
         "figures": {name: figure.as_dict() for name, figure in measured.figures.items()},
         "ratios": measured.ratios,
     }
@@ -119,6 +119,15 @@ async def test_a_killed_gateway_starts_delivering_again_and_loses_nothing():
     assert 0 < figure["facts"]["waiting"] <= 1_500
     assert "the balance closes with all 1500" in measured.notes[0]
     assert "not measured yet" not in answered(restart.BENCH, measured).values()
+
+
+async def test_verification_at_the_source_is_timed_beside_the_registry_alone():
+    """Every question is asked live and answered as verified, by the same client at the same rate."""
+    measured = await identities.measure(identities.Options(seconds=1, rate=20, rounds=1))
+    figure = measured.figures["identities:verify"]
+    assert figure.fact("p50_ms") <= figure.fact("p99_ms") <= figure.fact("worst_ms")
+    assert figure.fact("registry_p50_ms") > 0
+    assert "not measured yet" not in answered(identities.BENCH, measured).values()
 
 
 async def test_a_verdict_is_timed_on_cases_that_are_verified():
