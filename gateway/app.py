@@ -415,6 +415,7 @@ async def open_reconcile(gateway: Gateway) -> AsyncIterator[Reconcile]:
         s = gateway.settings
         gate = _gate("temis", s.temis, None)
         temis = GatedTemis(open_caller(stack, s, s.temis, gateway.clock), gate)
+        await stack.enter_async_context(sharing(gateway, gate))
         yield _reconcile(gateway, temis, gate)
 
 
