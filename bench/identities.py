@@ -15,7 +15,7 @@ import aiohttp
 import orjson
 
 from bench.completions import REPEATS, VENDOR, people_for, roster
-from bench.harness import Bench, Measured, Run, main
+from bench.harness import CPU, Bench, Measured, Run, main
 from bench.pipeline import pipeline
 from bench.place import Place, a_place
 from bench.processes import Failed
@@ -60,14 +60,17 @@ async def verified(rate: int, seconds: int) -> Run:
             through = _through(place, http)
             asked = list(islice(people, _WARM + total))
             own = await _steadily(direct, asked, rate)
+            before = sum(process.cpu_s() for process in parts.gateway)
             ours = await _steadily(through, asked, rate)
+            cpu_s = sum(process.cpu_s() for process in parts.gateway) - before
         await parts.stop_gateway()
     facts = {
         "registry_p50_ms": _at(own, 50),
         "registry_p99_ms": _at(own, 99),
         "p50_ms": _at(ours, 50),
         "p99_ms": _at(ours, 99),
-        "worst_ms": ours[-1],
+        "worst_ms": round(ours[-1], 2),
+        CPU: round(1e6 * cpu_s / len(asked)),
     }
     return Run(_at(ours, 99) - _at(own, 50), facts)
 
