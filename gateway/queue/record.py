@@ -11,10 +11,13 @@ from typing import NamedTuple
 from gateway.model.clock import Clock
 from gateway.model.outcomes import Advance, Bury, Hold, RetryLater
 from gateway.model.states import Kind, State
-from gateway.queue import attempts, records, retry
+from gateway.queue import attempts, records
+from gateway.queue.acknowledge import Acknowledged, acknowledge, outrank
 from gateway.queue.delivery import Delivery, Result, Target
 from gateway.queue.lanes import INTERACTIVE, SUSPECT, VENDOR
-from gateway.queue.wake import NEWER, PRUNED, lock_against_wakes
+from gateway.queue.new_row import NewRow, leased, leaves_record, new_row
+from gateway.queue.standing import Standing, standing_in
+from gateway.queue.wake import NEWER, lock_against_wakes
 from gateway.storage.engine import Database, Tx
 from gateway.storage.rows import Cell
 
@@ -38,19 +41,7 @@ class Recorded(NamedTuple):
 
     lost: set[int]  # deliveries whose lease was lost; only the attempt log knows of their results
     leased: list[Delivery]  # verified deliveries that are claimed for the deliver stage already
-    places: dict[int, records.Standing]  # of the leased ones, as of this transaction
-
-
-class _Row(NamedTuple):
-    """The new values of one delivery."""
-
-    state: State
-    due_at_ms: int | None
-    tries: int
-    reason: str | None = None
-    owner: str | None = None
-    unknown: bool = False  # the mark "outcome unknown" stays
-    leased: bool = False  # claimed by the next stage in the same statement
+    places: dict[int, Standing]  # of the leased ones, as of this transaction
 
 
 async def record(
@@ -59,7 +50,7 @@ async def record(
     stage: str,
     results: Sequence[Result],
     *,
-    acknowledged: Sequence[records.Acknowledged] = (),
+    acknowledged: Sequence[Acknowledged] = (),
     seen_wake: int = 0,
     jitter: random.Random,
 ) -> set[int]:
@@ -82,7 +73,7 @@ async def record_in(
     tx: Tx,
     stage: str,
     results: Sequence[Result],
-    acknowledged: Sequence[records.Acknowledged],
+    acknowledged: Sequence[Acknowledged],
     seen_wake: int,
     now: int,
     jitter: random.Random,
@@ -95,10 +86,10 @@ async def record_in(
     """
     results = sorted(results, key=lambda r: r.delivery.id)
     woken = await _woken_since(tx, results, seen_wake)
-    rows = [_new_row(result, now, jitter, woken) for result in results]
+    rows = [new_row(result, now, jitter, woken) for result in results]
     if next_lease_ms:
         rows = [
-            row if r.target is None else _leased(row, now + next_lease_ms)
+            row if r.target is None else leased(row, now + next_lease_ms)
             for r, row in zip(results, rows, strict=True)
         ]
     targets = [(r.delivery.id, r.target) for r in results if r.target is not None]
@@ -120,8 +111,8 @@ async def record_in(
         ],
         now,
     )
-    await records.acknowledge(tx, [a for a in acknowledged if a.delivery_id in kept], now)
-    await records.outrank(
+    await acknowledge(tx, [a for a in acknowledged if a.delivery_id in kept], now)
+    await outrank(
         tx,
         [
             (r.delivery.record_id, r.delivery.id, r.outcome.outrank)
@@ -141,24 +132,22 @@ async def record_in(
 
 async def _places(
     tx: Tx, taken: Sequence[Delivery], targets: Mapping[int, Target | None], fresh: Mapping[int, int]
-) -> dict[int, records.Standing]:
+) -> dict[int, Standing]:
     """Where the leased deliveries stand. That of a new record is known without looking."""
     places = {}
     for d in taken:
         target = targets[d.id]
         if d.record_id is not None and target is not None and fresh.get(d.record_id) == d.id:
             key = (target.person_id, target.module_code, target.school_year)
-            places[d.id] = records.Standing(
-                d.record_id, d.id, 1, *key, body_id=d.id, newest_revision=d.revision
-            )
+            places[d.id] = Standing(d.record_id, d.id, 1, *key, body_id=d.id, newest_revision=d.revision)
     if others := [d.id for d in taken if d.id not in places]:
-        places |= await records.standing_in(tx, others)
+        places |= await standing_in(tx, others)
     return places
 
 
 def _concerned(
     results: Sequence[Result],
-    acknowledged: Sequence[records.Acknowledged],
+    acknowledged: Sequence[Acknowledged],
     record_ids: Mapping[records.RecordKey, int],
 ) -> tuple[set[int], list[tuple[int, str]]]:
     """The records that these results may change, and the events whose older revisions may leave theirs."""
@@ -190,43 +179,6 @@ def _next_claim(result: Result, target: Target, record_ids: Mapping[records.Reco
     )
 
 
-def _new_row(result: Result, now: int, jitter: random.Random, woken: set[tuple[str, str]]) -> _Row:
-    delivery, outcome = result.delivery, result.outcome
-    match outcome:
-        case Advance(state=State.VERIFIED):
-            return _Row(State.VERIFIED, now, 0)
-        case Advance(state=state, cause=cause):
-            if state is not State.VOIDED:
-                return _Row(state, None, 0)
-            # TEMIS may have it, until it answers the winner: without the winner it would have to be taken back.
-            return _Row(state, None, 0, reason=cause, unknown=delivery.was_unknown and not result.not_sent)
-        case Hold(reason=reason, owner=owner, waits=waits):
-            tries = delivery.tries + 1 if delivery.state is State.HELD else 1
-            delay = retry.CURABLE_MS if reason.startswith("temis.") else retry.recheck_ms(tries)
-            is_woken = PRUNED in woken or any((wait.kind, wait.key) in woken for wait in waits)
-            due = now if is_woken else now + retry.jittered(delay, jitter)
-            return _Row(State.HELD, due, tries, reason, owner)
-        case RetryLater(own_fault=False, code=code, delay_ms=delay_ms, outcome_unknown=unknown):
-            delay = retry.DESTINATION_MS if delay_ms is None else delay_ms
-            due = now + retry.jittered(delay, jitter)
-            unknown = unknown or (delivery.was_unknown and not result.not_sent)
-            return _Row(delivery.state, due, delivery.tries, code, None, unknown)
-        case RetryLater(code=code, outcome_unknown=unknown, delay_ms=least_ms):
-            delay_or_end = retry.retry_ms(delivery.tries + 1)
-            if delay_or_end is None and not unknown:
-                return _Row(State.DEAD, None, delivery.tries + 1, code, "gateway")
-            due = now + max(retry.jittered(delay_or_end or retry.CURABLE_MS, jitter), least_ms or 0)
-            return _Row(delivery.state, due, delivery.tries + 1, code, None, unknown)
-        case Bury(reason=reason):
-            return _Row(State.DEAD, None, delivery.tries, reason, "gateway")
-    raise AssertionError(f"no row for {outcome!r}")
-
-
-def _leased(row: _Row, until_ms: int) -> _Row:
-    """The row as a claim of the deliver stage would leave it."""
-    return row._replace(due_at_ms=until_ms, leased=True) if row.state is State.VERIFIED else row
-
-
 async def _woken_since(tx: Tx, results: Sequence[Result], seen_wake: int) -> set[tuple[str, str]]:
     if not any(isinstance(r.outcome, Hold) for r in results):
         return set()
@@ -238,7 +190,7 @@ async def _woken_since(tx: Tx, results: Sequence[Result], seen_wake: int) -> set
 async def _update(
     tx: Tx,
     results: Sequence[Result],
-    rows: Sequence[_Row],
+    rows: Sequence[NewRow],
     record_ids: Mapping[records.RecordKey, int],
     now: int,
 ) -> set[int]:
@@ -275,17 +227,12 @@ async def _update(
                 target.person_id if target else None,
                 target.rank if target else None,
                 record_ids[target.person_id, target.module_code, target.school_year] if target else None,
-                int(_leaves_record(d, row)),
+                int(leaves_record(d, row)),
                 int(row.leased),
             )
         )
     found = await tx.rows(UPDATE.format(x=x), rows=tx.pack(cells), now=now)
     return {row.id for row in found}
-
-
-def _leaves_record(delivery: Delivery, row: _Row) -> bool:
-    """An identity hold takes the delivery out of its record; a curable refusal of TEMIS does not."""
-    return row.state is State.HELD and delivery.state is not State.VERIFIED
 
 
 async def _write_waits(tx: Tx, kept: Sequence[Result]) -> None:

@@ -29,12 +29,13 @@ from gateway.model.reasons import owner_of
 from gateway.model.states import Kind, State
 from gateway.outbound.gate import Gate
 from gateway.queue import payloads
+from gateway.queue.acknowledge import Acknowledged
 from gateway.queue.claim import claim, renew
 from gateway.queue.delivery import Delivery, Result
 from gateway.queue.keep import kept
 from gateway.queue.record import record
-from gateway.queue.records import Acknowledged, Standing, standing
 from gateway.queue.retry import SCHEDULE_S
+from gateway.queue.standing import Standing, standing
 from gateway.queue.wake import newest_wake
 from gateway.security.blind import BlindIndex
 from gateway.security.vault import Vault

@@ -16,8 +16,8 @@ from gateway.model.person import LookupKey, Snapshot
 from gateway.model.states import Kind, State
 from gateway.queue import payloads
 from gateway.queue.delivery import Delivery
-from gateway.queue.records import standing
 from gateway.queue.selection import Part, Selection, parts, sample
+from gateway.queue.standing import standing
 from gateway.security.vault import Vault
 from gateway.stages.expected import Expected, Place
 from gateway.stages.judging import Judging

@@ -9,12 +9,12 @@ from gateway.model.errors import NotFound
 from gateway.model.outcomes import Advance, Bury, Hold, RetryLater, Wait
 from gateway.model.states import State
 from gateway.queue.accept import Acceptor
+from gateway.queue.acknowledge import Acknowledged
 from gateway.queue.acts import replay, withdraw
 from gateway.queue.balance import balance
 from gateway.queue.claim import claim, due_lanes
 from gateway.queue.delivery import Delivery, ReceiptStatus, Result, SetAside, Target
 from gateway.queue.record import record
-from gateway.queue.records import Acknowledged
 from gateway.queue.wake import newest_wake, wake
 from gateway.storage.engine import Database
 from tests.builders import FakeClock, an_arrival, steady

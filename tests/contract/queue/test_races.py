@@ -6,12 +6,12 @@ import threading
 from gateway.model.outcomes import Advance, Hold, Wait
 from gateway.model.states import State
 from gateway.queue.accept import Acceptor
+from gateway.queue.acknowledge import Acknowledged
 from gateway.queue.acts import withdraw
 from gateway.queue.balance import balance
 from gateway.queue.claim import claim
 from gateway.queue.delivery import Delivery, Result, Target
 from gateway.queue.record import record, record_in
-from gateway.queue.records import Acknowledged
 from gateway.queue.wake import newest_wake, wake, wake_in
 from gateway.storage.engine import Database, Tx, open_database
 from tests.builders import FakeClock, an_arrival, steady
