@@ -9,6 +9,7 @@ from gateway.cli.check import File
 from gateway.cli.exits import Exit
 from gateway.cli.opened import on_gateway, vendor_named
 from gateway.cli.output import Invocation, Json, Output, invocation
+from gateway.model.errors import Refused
 
 if TYPE_CHECKING:
     from gateway.app import Gateway
@@ -47,10 +48,14 @@ async def _taken(gateway: "Gateway", out: Output, file: Path, vendor: str, targe
     from gateway.cli.bar import Bar
     from gateway.cli.serving.process import ending_on_signals
     from gateway.connectors import discover
+    from gateway.model.clock import day_number
     from gateway.queue.streams import Place, find_stream, open_stream
     from gateway.stages.dropped import Dropped
 
     found = await vendor_named(gateway, vendor)
+    day = day_number(gateway.clock.now_ms())
+    if found.terms.has_ended(day) or not found.terms.has_begun(day):
+        raise Refused(out.run.text("ingest.not_agreed", vendor=vendor))
     dropped = Dropped(file, discover()[found.connector])
     stream = await open_stream(gateway.db, gateway.clock, found.id, dropped.stream_name())
     body = _FileBody(dropped, stream.line)

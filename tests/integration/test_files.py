@@ -170,3 +170,12 @@ def test_a_table_without_the_columns_needed_says_which(tmp_path, command):
     """A class list of another form is refused as a whole, and nothing is taken."""
     file = a_table(tmp_path / "other.csv", [["Họ tên", "Điểm"], ["Nguyễn Văn A", "9"]])
     assert command("ingest", str(file), "--vendor", "viettel")[0] == 2
+
+
+def test_after_the_end_of_an_agreement_nothing_is_taken(tmp_path, env, command):
+    """A file is no way around the terms on which a source may send."""
+    assert command("sources", "set", "viettel", "--valid-to", "2020-01-01")[0] == 0
+    file = tmp_path / "late.ndjson"
+    file.write_bytes(orjson.dumps(an_item()))
+    assert command("ingest", str(file), "--vendor", "viettel")[0] == 4
+    assert asyncio.run(received(env)) == {}
