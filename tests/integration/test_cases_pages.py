@@ -254,6 +254,10 @@ async def test_a_cause_names_who_acts_with_contact(site):
         assert owner["contact"] == "thcs.cva@example"
         all_ = {group["code"]: group for group in (await department.told(f"{HOME}/failures"))["groups"]}
         assert all_["attribute.name_mismatch"]["told"]["owner"] == "Quản trị trường"
+        for vendor, lines in (("viettel", 2), ("vnpt", 0)):
+            told = await school.told(f"{HOME}/failures/attribute.name_mismatch?vendor={vendor}")
+            assert len(told["lines"]) == lines and told["vendors"] == ["viettel", "vnpt"]
+        assert (await school.get(f"{HOME}/failures/attribute.name_mismatch?vendor=nobody")).status == 404
         narrowed = await department.told(f"{HOME}/failures?unit={A}")
         assert narrowed["unit_name"] == "THCS Chu Văn An" and narrowed["as_of_ms"] is not None
 

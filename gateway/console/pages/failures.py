@@ -88,6 +88,8 @@ class Failure:
     unit: str | None
     unit_name: str | None
     choices: tuple[Choice, ...]
+    vendor: str | None  # only what this LMS sent
+    vendors: tuple[str, ...]
     as_of_ms: int | None
     may_recheck: bool
     may_export: bool
@@ -95,6 +97,10 @@ class Failure:
     @property
     def options(self) -> list[tuple[str, str]]:
         return [(one.code, one.name) for one in self.choices]
+
+    @property
+    def vendor_options(self) -> list[tuple[str, str]]:
+        return [(name, name) for name in self.vendors]
 
 
 async def failures(visit: Visit) -> Failures:
@@ -128,7 +134,9 @@ async def failure(visit: Visit) -> Shown:
     """One cause."""
     sight, limit = await _limit(visit)
     code, desk = _code(visit), desk_of(visit)
-    found = await cases.lines(desk, sight, limit, code, before=visit.number("after"), size=cases.PAGE + 1)
+    vendor_id, vendors = await _vendor(visit)
+    before, size = visit.number("after"), cases.PAGE + 1
+    found = await cases.lines(desk, sight, limit, code, vendor_id=vendor_id, before=before, size=size)
     page = found[: cases.PAGE]
     unit = visit.asked("unit") or None
     schools = {line.school_code for line in page}
@@ -142,6 +150,8 @@ async def failure(visit: Visit) -> Shown:
         unit,
         sight.name(unit),
         _choices(sight),
+        visit.asked("vendor") or None,
+        vendors,
         await cases.as_of(visit.parts.db),
         visit.may("case.recheck"),
         visit.may("list.export"),
@@ -161,7 +171,8 @@ async def export(visit: Visit) -> web.Response:
     """The list for the level above. Text in it never runs as a formula; numbers stay masked."""
     code = _code(visit)
     sight, limit = await _limit(visit)
-    found = await cases.lines(desk_of(visit), sight, limit, code, size=cases.EXPORTED)
+    vendor_id, _ = await _vendor(visit)
+    found = await cases.lines(desk_of(visit), sight, limit, code, vendor_id=vendor_id, size=cases.EXPORTED)
     content = _workbook(visit, sight, code, found)
 
     async def note(tx: Tx) -> None:
@@ -224,6 +235,15 @@ async def _limit(visit: Visit, unit: str | None = None) -> tuple[Sight, Within]:
     if limit is None:
         visit.out_of_scope(f"unit {wanted[:32]}" if wanted else "cases")
     return sight, limit
+
+
+async def _vendor(visit: Visit) -> tuple[int | None, tuple[str, ...]]:
+    """The LMS that the list is narrowed to, and all there are; an unknown one is no filter to guess by."""
+    everyone = {vendor.name: vendor.id for vendor in await visit.parts.vendors.all()}
+    wanted = visit.asked("vendor")
+    if wanted and wanted not in everyone:
+        visit.out_of_scope("vendor")
+    return everyone.get(wanted), tuple(everyone)
 
 
 def _code(visit: Visit) -> str:

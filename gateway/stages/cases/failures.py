@@ -25,7 +25,7 @@ LINES = """
 SELECT c.delivery_id, c.vendor_id, c.received_at_ms, c.state, c.reason, c.person_id, c.claimed_unit,
        c.registry_unit, c.school_code, c.course_key, c.module_code, d.event_id, d.revision, d.changed_at_ms
 FROM cases c JOIN deliveries d ON d.id = c.delivery_id
-WHERE {where} c.reason = :reason AND c.settled = 0 AND c.delivery_id < :before
+WHERE {where} {vendor} c.reason = :reason AND c.settled = 0 AND c.delivery_id < :before
 ORDER BY c.delivery_id DESC LIMIT :limit"""
 _NEWEST = 2**62
 AS_OF = "SELECT at_ms FROM cursors WHERE name = 'cases'"
@@ -90,12 +90,22 @@ async def causes(db: Database, limit: Within) -> tuple[Cause, ...]:
 
 
 async def lines(
-    desk: Desk, sight: Sight, limit: Within, reason: str, *, before: int | None = None, size: int = PAGE
+    desk: Desk,
+    sight: Sight,
+    limit: Within,
+    reason: str,
+    *,
+    vendor_id: int | None = None,
+    before: int | None = None,
+    size: int = PAGE,
 ) -> tuple[Line, ...]:
     """0..size failures of one cause with an id below `before`, the newest first."""
-    where, fill = where_of(limit, "c.")
+    where, scope = where_of(limit, "c.")
+    fill: dict[str, str | int] = {**scope}
+    if vendor_id is not None:
+        fill["vendor_id"] = vendor_id
     async with desk.db.read() as tx:
-        sql = LINES.format(where=where)
+        sql = LINES.format(where=where, vendor="c.vendor_id = :vendor_id AND" if vendor_id is not None else "")
         rows = await tx.rows(sql, **fill, reason=reason, before=before or _NEWEST, limit=size)
         vendors = await vendor_names(tx)
     sent: Mapping[int, Completion] = {}

@@ -61,7 +61,7 @@ async def test_a_list_is_read_in_order_from_its_index(full):
     """A page of fifty reads fifty: no sort, however many there are."""
     for limit in LIMITS:
         where, fill_ = failures.where_of(limit, "c.")
-        sql = failures.LINES.format(where=where)
+        sql = failures.LINES.format(where=where, vendor="")
         told = await plan(full, sql, **fill_, reason="registry.not_found", before=2**62, limit=50)
         assert index_of(limit) in told and "TEMP B-TREE" not in told and "Sort" not in told, told
 
