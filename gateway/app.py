@@ -33,15 +33,15 @@ from gateway.outbound.guarded import Poster
 from gateway.outbound.hook import Hook
 from gateway.outbound.http import Caller
 from gateway.outbound.limiter import Limiter
-from gateway.outbound.tls import TlsOptions
 from gateway.outbound.static_key import StaticKey
+from gateway.outbound.tls import TlsOptions
 from gateway.outbound.token import TokenSource
 from gateway.queue.accept import Acceptor
 from gateway.queue.alerts import Severity
 from gateway.queue.job_worker import JobWork, JobWorker
 from gateway.queue.jobs import Jobs
-from gateway.queue.turns import Turns
 from gateway.queue.polls import Poll
+from gateway.queue.turns import Turns
 from gateway.queue.vendors import Vendors
 from gateway.queue.worker import Worker
 from gateway.security.blind import BlindIndex
@@ -82,10 +82,10 @@ from gateway.stages.links import Links
 from gateway.stages.near_misses import ACCOUNT_SEARCHES, VENDOR_SEARCHES, NearMisses
 from gateway.stages.owners import Owners
 from gateway.stages.parking import Parking
+from gateway.stages.polling import Polling
 from gateway.stages.progress.headcounts import Headcounts
 from gateway.stages.progress.tree import Progresses
 from gateway.stages.publishing import Publishing
-from gateway.stages.polling import Polling
 from gateway.stages.receive import Receive
 from gateway.stages.reconcile import Reconcile, Reconciling
 from gateway.stages.replay import Replaying
@@ -257,11 +257,11 @@ async def open_gateway(settings: Settings, *, clock: Clock | None = None) -> Asy
                 db, clock, {"temis": settings.temis.contact, "registry": settings.registry.contact}
             ),
             jobs=jobs,
+            progresses=Progresses(db, clock, headcounts),
+            headcounts=headcounts,
             replaying=Replaying(db, clock, jobs),
             edits=Edits(db, clock, vault),
             planner=_planner(db, clock, vault, blind, snapshots, accounts, courses, units, policy, metrics),
-            progresses=Progresses(db, clock, headcounts),
-            headcounts=headcounts,
             file_checks=FileChecks(db, jobs, clock, keep_days=settings.files_keep_days),
             sign_in=SignIn(db, clock, vault, units),
             sessions=Sessions(
@@ -368,11 +368,11 @@ async def open_pipeline(gateway: Gateway, *, limits: BreakerLimits | None = None
         sweep = Sweep(g.db, g.clock)
         changed_rules = ChangedRules(g.db, g.clock, g.policy, ttl_ms=TTL_MS)
         sealing = AuditSealing(g.db, g.clock, sealing_key(g.keyring.digest.material), ttl_ms=TTL_MS)
+        reconcile = _reconcile(g, temis, temis_gate)
+        reconciling = Reconciling(g.db, g.clock, reconcile, interval_ms=s.temis.reconcile_every_s * 1000)
         publishing = Publishing(g.db, g.clock, ttl_ms=TTL_MS)
         expiring = Expiring(g.db, g.clock, ttl_ms=TTL_MS)
         calling = Calling(g.db, g.clock, g.vault, g.poster, jitter=jitter, ttl_ms=TTL_MS)
-        reconcile = _reconcile(g, temis, temis_gate)
-        reconciling = Reconciling(g.db, g.clock, reconcile, interval_ms=s.temis.reconcile_every_s * 1000)
         # One of each kind of job.
         works: list[JobWork] = [
             FileCheckWork(g.jobs, g.clock, authority.file_judge, g.owners),
