@@ -8,6 +8,7 @@ few processes overspend a little, by what they had not heard of each other yet, 
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import structlog
 
@@ -79,7 +80,7 @@ class SharedBudgets:
     async def write(self) -> None:
         """Writes what was spent since the last time, and hears what all have spent."""
         while part := list(self._unwritten.items())[:_ROWS]:
-            told = await self._db.write(lambda tx, part=part: self._add(tx, part))  # type: ignore[misc]
+            told = await self._db.write(partial(self._add, part=part))
             for tally, n in part:  # more may have been spent meanwhile
                 self._unwritten[tally] -= n
                 if not self._unwritten[tally]:

@@ -5,6 +5,7 @@ processes is seen as one.
 """
 
 from collections import OrderedDict
+from functools import partial
 
 import structlog
 
@@ -51,7 +52,7 @@ class SharedGuesses(Guesses):
     async def write(self) -> None:
         """Writes the guesses of the last moment and gives the alarm where an account has tried too many."""
         while part := list(self._unwritten.items())[:_ROWS]:
-            alarms = await self._db.write(lambda tx, part=part: self._add(tx, part))  # type: ignore[misc]
+            alarms = await self._db.write(partial(self._add, part=part))
             for guess, _ in part:
                 del self._unwritten[guess]
                 self._written[guess] = None
