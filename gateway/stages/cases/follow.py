@@ -43,7 +43,7 @@ CURSOR_NAME = "cases"
 BATCH = 250
 LATE_COMMIT_MS = MINUTE_MS  # as long as a statement may take at most: nothing commits later than that
 STAMP_MS = 5_000  # how often an idle duty says that it has read to the end
-_SHARE = 3  # for each second of work so many of rest: the pipeline goes first
+_SHARE = 7  # for each second of work so many of rest: the pipeline goes first
 _YIELD_AT = 50  # completions unsealed before other tasks get their turn
 _UNIT_CODE = re.compile(r"[0-9A-Za-z._-]{1,32}")
 
