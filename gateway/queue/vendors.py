@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from sqlalchemy import insert
 
-from gateway.model.clock import DAY_MS, Clock
+from gateway.model.clock import DAY_MS, HOUR_MS, Clock
 from gateway.model.errors import NotFound, Refused
 from gateway.queue.lanes import vendor_lane
 from gateway.queue.terms import COLUMNS, Terms
 from gateway.security.signatures import new_secret
 from gateway.security.vault import LASTING, Vault, aad
-from gateway.storage import tables
+from gateway.storage import audit, tables
 from gateway.storage.engine import Database, Tx
 
 OVERLAP_MS = DAY_MS  # both secrets are live for a day after a rotation (Standard Webhooks)
@@ -49,7 +49,9 @@ async def add_vendor(db: Database, vault: Vault, clock: Clock, name: str, connec
         )
         [row] = await tx.rows("SELECT id FROM vendors WHERE name = :name", name=name)
         await tx.run("UPDATE vendors SET lane = :lane WHERE id = :id", lane=vendor_lane(row.id), id=row.id)
-        return await _add_secret(tx, vault, row.id, clock.now_ms())
+        now = clock.now_ms()
+        await audit.append(tx, now, audit.machine(), "vendor.add", f"vendor:{name}", connector=connector)
+        return await _add_secret(tx, vault, row.id, now)
 
     return await db.write(in_tx)
 
@@ -70,6 +72,8 @@ async def rotate_secret(
             until=now + overlap_ms,
             id=found[0].id,
         )
+        hours = round(overlap_ms / HOUR_MS, 2)
+        await audit.append(tx, now, audit.machine(), "vendor.rotate", f"vendor:{name}", overlap_h=hours)
         return await _add_secret(tx, vault, found[0].id, now)
 
     return await db.write(in_tx)

@@ -91,3 +91,12 @@ def test_a_tampered_audit_ends_in_a_fault(imported, tmp_path):
     assert "Seal 1, row 2: its content was changed." in out
     assert imported("audit", "verify", "--head", "2:" + "0" * 64)[0] == 1
     assert imported("audit", "verify", "--head", "nonsense")[0] == 2
+
+
+def test_who_may_send_is_configuration_and_stands_in_the_audit(call):
+    """A vendor added, a secret made anew: acts of whoever did it on the machine, without the secret."""
+    secret = json.loads(call("vendors", "add", "viettel", "--json")[1])["secret"]
+    assert call("vendors", "rotate", "viettel")[0] == 0
+    out = call("audit", "list", "--object", "vendor:viettel", "--json")[1]
+    assert [act["act"] for act in json.loads(out)["acts"]] == ["vendor.rotate", "vendor.add"]
+    assert secret not in out
