@@ -34,7 +34,7 @@ from gateway.queue.claim import claim, renew
 from gateway.queue.delivery import Delivery, Result
 from gateway.queue.keep import kept
 from gateway.queue.record import record
-from gateway.queue.retry import SCHEDULE_S
+from gateway.queue.retry import MAX_UNRECORDED_CLAIMS, SCHEDULE_S
 from gateway.queue.standing import Standing, standing
 from gateway.queue.wake import newest_wake
 from gateway.security.blind import BlindIndex
@@ -240,6 +240,9 @@ class Deliver:
             elif r.delivery.tries > len(SCHEDULE_S):
                 bury = Bury("temis.schedule_exhausted")
                 done.append((Result(r.delivery, bury, "temis.schedule_exhausted", not_sent=True), None))
+            elif r.delivery.claims > MAX_UNRECORDED_CLAIMS + 1:  # the last of them took it alone
+                bury = Bury("internal.crash_loop")
+                done.append((Result(r.delivery, bury, "internal.crash_loop", not_sent=True), None))
             else:
                 again.append(r)
         return done, again

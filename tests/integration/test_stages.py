@@ -48,6 +48,22 @@ async def test_a_row_that_was_in_hand_when_workers_died_is_tried_alone_before_it
     assert (row.state, row.reason) == ("dead", "internal.crash_loop")
 
 
+async def test_what_kills_workers_while_it_is_sent_is_read_back_before_it_is_buried(hand):
+    """TEMIS may have had it: what stands there is delivered; only what does not is set aside."""
+    ids = await hand.send(completion(1)) + await hand.send(completion(2))
+    await hand.verify()
+    assert await hand.deliver() == 2
+    suspect = "state = 'verified', due_at_ms = 0, claims = 6, lane = 1, unknown_since_ms = 1"
+    await hand.db.write(lambda tx: tx.run(f"UPDATE deliveries SET {suspect}"))
+    [lost] = [record for record in await hand.shown() if record["sector_id"] == ROSTER[2].sector_id]
+    key = "/".join(lost[name] for name in ("sector_id", "module_code", "school_year"))
+    (await hand.http.delete(f"/_control/temis/records/{key}")).raise_for_status()
+    for _ in ids:  # the suspect lane gives one at a time
+        await hand.deliver()
+    rows = [await hand.row(id_) for id_ in ids]
+    assert [(row.state, row.reason) for row in rows] == [("delivered", None), ("dead", "internal.crash_loop")]
+
+
 async def test_a_withdrawal_that_temis_refuses_curably_is_sent_again(hand):
     """Taking a record back needs no judgement: when the account is there again, it goes."""
     await hand.send(completion(1))
