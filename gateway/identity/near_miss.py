@@ -25,8 +25,19 @@ class Slip(StrEnum):
     EXTRA_DIGIT = "extra_digit"
 
 
+# Nobody was found: said as what the identifier looks like, where it looks like something.
+_NOTHING_FOUND = frozenset({"registry.not_found", "format.looks_like_phone", "format.length"})
+_WITHIN_A_SLIP = range(9, 12)  # digits; a sector identifier has 10
+
 # Names of one person may differ in how they are written, since the birth date is equal here.
 _RUNGS = frozenset({1, 2, 3, 4})
+
+
+def is_sought(reason: str | None, claim: Claim) -> bool:
+    """Whether a search can bring a hint: nobody was found, and what was typed may be one slip from a code."""
+    return reason in _NOTHING_FOUND and any(
+        len(typed) in _WITHIN_A_SLIP for typed in _typed(read(claim.identifier))
+    )
 
 
 def near_miss(claim: Claim, hits: Iterable[Snapshot]) -> Finding | None:

@@ -14,14 +14,13 @@ import msgspec
 from gateway.identity.case import Case, keys_of
 from gateway.identity.days import read_day, read_moment
 from gateway.identity.judge import judge
-from gateway.identity.near_miss import near_miss, with_near_miss
+from gateway.identity.near_miss import is_sought, near_miss, with_near_miss
 from gateway.identity.policy import Policy
 from gateway.identity.roster import Roster, read_role
 from gateway.model.completion import Claim
 from gateway.model.errors import FieldError, PayloadInvalid
 from gateway.model.verdict import Verdict
 
-_NOTHING_FOUND = frozenset({"registry.not_found", "format.looks_like_phone", "format.length"})
 _TEXTS = ("identifier", "full_name", "birth_date", "unit_code", "role")
 
 
@@ -47,7 +46,7 @@ def _judged(item: dict[str, Any], roster: Roster, policy: Policy, today: date) -
     claim, completed_on = _claim(item, today)
     case = Case(claim=claim, completed_on=completed_on, answers=roster.answers(keys_of(claim)))
     verdict = judge(case, policy)
-    if verdict.reason in _NOTHING_FOUND:
+    if is_sought(verdict.reason, claim):
         hint = near_miss(claim, roster.born_on(claim.birth_date))
         return with_near_miss(verdict, hint) if hint else verdict
     return verdict

@@ -10,7 +10,7 @@ from collections.abc import Hashable, Sequence
 from datetime import date
 from typing import Protocol
 
-from gateway.identity.near_miss import near_miss, with_near_miss
+from gateway.identity.near_miss import is_sought, near_miss, with_near_miss
 from gateway.model.clock import DAY_MS, HOUR_MS, Clock
 from gateway.model.completion import Claim
 from gateway.model.errors import UpstreamError
@@ -78,7 +78,7 @@ class NearMisses:
 
     async def hints(self, verdicts: Sequence[tuple[str, Claim, Verdict]]) -> dict[int, Verdict]:
         """(vendor, claim, verdict)s -> {place among them: the verdict with a hint}, for those that have one."""
-        places = [n for n, (_, _, verdict) in enumerate(verdicts) if verdict.reason == "registry.not_found"]
+        places = [n for n, (_, claim, verdict) in enumerate(verdicts) if is_sought(verdict.reason, claim)]
         found = await asyncio.gather(*(self._search(verdicts[n][0], verdicts[n][1]) for n in places))
         return {
             n: with_near_miss(verdicts[n][2], finding)

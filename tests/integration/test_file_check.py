@@ -113,6 +113,34 @@ async def test_of_a_stranger_nothing_is_said(hand):
     assert others.summary["verified"] == 1
 
 
+async def test_of_two_whom_nine_digits_mean_the_stranger_stays_one(hand):
+    """One's own person under the same digits opens nobody else's file: not verified here, not for import."""
+    stranger = {"full_name": "Lê An", "birth_date": "1985-03-05", "unit_code": "31000900"}
+    own = {
+        "full_name": "Vũ Bình",
+        "birth_date": "1979-11-30",
+        "unit_code": "31000717",
+        "citizen_id": "131000098",
+    }
+    await add(hand, "0131000098", stranger)
+    await add(hand, "3100000188", own)
+    text = HEAD + "1;Lê An;05/03/1985;131000098\n"
+    job, [row] = await checked(hand, text)
+    assert job.summary == {"elsewhere": 1}
+    assert row[5] == ELSEWHERE["vi"] + "."
+    theirs, _ = await checked(hand, text, AWAY)
+    assert theirs.summary == {"verified": 1}
+
+
+async def test_a_slip_is_hinted_also_where_the_code_looks_like_a_phone(hand):
+    """Codes of some provinces begin like mobile numbers: theirs are not found no less than others."""
+    person = {"full_name": "Phạm Lan", "birth_date": "1990-01-02", "unit_code": "31000717"}
+    await add(hand, "0800000019", person)
+    job, [row] = await checked(hand, HEAD + "1;Phạm Lan;02/01/1990;0800000018\n")
+    assert job.summary["format.looks_like_phone"] == 1
+    assert "08••••••19" in row[5]
+
+
 async def test_a_slip_is_hinted_only_within_ones_scope(hand):
     """The masked code of the person meant stands in the remedy of one's own staff, never of others."""
     await add(

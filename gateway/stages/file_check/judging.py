@@ -16,7 +16,7 @@ from gateway.bdtx.units import Units
 from gateway.identity.case import Case, UnitFacts, keys_of
 from gateway.identity.identifier import read
 from gateway.identity.judge import judge
-from gateway.identity.near_miss import near_miss
+from gateway.identity.near_miss import is_sought, near_miss
 from gateway.identity.people import People
 from gateway.identity.policy import Policy
 from gateway.identity.snapshots import Known
@@ -142,8 +142,10 @@ class FileJudge:
         if hits and not any(_in_scope(naming.units, viewer, hit, today) for hit in hits.values()):
             return RowResult(one.line, Outcome.ELSEWHERE), None
         verdict = judge(Case(one.claim, today, answers, unit=unit), self._policy)
-        findings = [f for f in verdict.findings if _is_told(f, is_verified=verdict.verified)]
         snapshot = hits.get(verdict.sector_id or "")
+        if snapshot is not None and not _in_scope(naming.units, viewer, snapshot, today):
+            return RowResult(one.line, Outcome.ELSEWHERE), None  # of two whom 9 digits mean, the stranger
+        findings = [f for f in verdict.findings if _is_told(f, is_verified=verdict.verified)]
         school = snapshot.unit_code if verdict.verified and snapshot else one.claim.unit_code
         result = RowResult(
             one.line,
@@ -181,7 +183,7 @@ class FileJudge:
                 findings = (*result.findings, (hint.code, hint.detail))
                 found[one.line] = RowResult(one.line, result.outcome, findings, result.owner)
 
-        missing = [one for one in asked if _codes(found[one.line]) == ["registry.not_found"]]
+        missing = [one for one in asked if _is_sought(found[one.line], one.claim)]
         await asyncio.gather(*(search(one) for one in missing))
 
     async def _tell_accounts(self, found: dict[int, RowResult], on_file: Mapping[int, Snapshot]) -> None:
@@ -251,5 +253,5 @@ def _owner(findings: Sequence[Finding], school: str | None, naming: Naming) -> d
     return {"vi": owner.label("vi"), "en": owner.label("en")}
 
 
-def _codes(result: RowResult) -> list[str]:
-    return [code for code, _ in result.findings]
+def _is_sought(result: RowResult, claim: Claim) -> bool:
+    return len(result.findings) == 1 and is_sought(result.findings[0][0], claim)

@@ -31,15 +31,16 @@ def a_claim(account: str = "a", identifier: str = "3100000010", **changes) -> Cl
 class Registry:
     """A search that always finds one person, and counts."""
 
-    def __init__(self, error=None) -> None:
+    def __init__(self, error=None, meant=MEANT.sector_id) -> None:
         self.searches = 0
+        self._meant = MEANT.replace(sector_id=meant)
         self._error = error
 
     async def search(self, full_name, birth_date):
         self.searches += 1
         if self._error:
             raise self._error
-        return (MEANT,)
+        return (self._meant,)
 
 
 @pytest.fixture
@@ -54,6 +55,34 @@ async def test_a_slip_is_told_masked_beside_the_verdict(clock, registry):
     assert (finding.code, finding.effect) == ("registry.near_miss", Effect.NEUTRAL)
     assert finding.detail == {"masked": "31••••••01", "slip": "swapped"}
     assert (hints[0].reason, hints[0].verified) == ("registry.not_found", False)
+
+
+@pytest.mark.parametrize(
+    ("reason", "typed", "meant", "slip"),
+    [
+        ("registry.not_found", "3100000010", "3100000001", "swapped"),
+        ("registry.not_found", "310000001", "3100000001", "missing_digit"),
+        ("format.looks_like_phone", "0800000018", "0800000019", "wrong_digit"),
+        ("format.length", "31000000012", "3100000001", "extra_digit"),
+    ],
+)
+async def test_a_slip_is_told_whatever_the_identifier_looks_like(clock, reason, typed, meant, slip):
+    """Not found is not found, also when the reason says that it looks like a phone or has a digit too many."""
+    registry = Registry(meant=meant)
+    hints = await NearMisses(clock, registry).hints(
+        [("viettel", a_claim(identifier=typed), NOT_FOUND.replace(reason=reason))]
+    )
+    assert hints[0].findings[-1].detail["slip"] == slip
+    assert hints[0].reason == reason
+
+
+@pytest.mark.parametrize("typed", ["33", "031085000001", "310000000123"])
+async def test_what_can_be_no_slip_costs_no_search(clock, registry, typed):
+    """Two digits, or a personal number, are never one slip away from a sector identifier."""
+    for reason in ("format.length", "registry.not_found"):
+        verdict = NOT_FOUND.replace(reason=reason)
+        assert await NearMisses(clock, registry).hints([("viettel", a_claim(identifier=typed), verdict)]) == {}
+    assert registry.searches == 0
 
 
 async def test_only_not_found_is_searched_for(clock, registry):
