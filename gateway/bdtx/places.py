@@ -43,13 +43,17 @@ def place_of(units: Units, case: CaseUnits, day: date) -> Place:
     return Place(**found)
 
 
-def department_of(units: Units, claimed: str | None, day: date) -> str | None:
-    """The department that an unknown school code names: sector codes begin with that of the province.
+def department_of(units: Units, claimed: str | None, of_source: str | None, day: date) -> str | None:
+    """The department that an unknown school code names, else the source's (`of_source`: a code, or None).
 
-    Assumption: contracts/units/README.md.
+    Sector codes begin with that of the province. Assumption: contracts/units/README.md.
     """
     prefix = (claimed or "")[:_PROVINCE_DIGITS]
-    unit = units.standing_for(prefix, day) if prefix else None
+    return _department(units, prefix, day) or _department(units, of_source, day)
+
+
+def _department(units: Units, code: str | None, day: date) -> str | None:
+    unit = units.standing_for(code, day) if code else None
     return unit.code if unit and unit.level is Level.DEPARTMENT else None
 
 

@@ -31,6 +31,9 @@ ValidTo = Annotated[Day, typer.Option(formats=_DAY, help="Last day on which it m
 Addresses = Annotated[str | None, typer.Option(help="Networks it sends from, separated by commas.")]
 CertSha256 = Annotated[str | None, typer.Option(help="SHA-256 of its client certificate, behind a proxy.")]
 PerMin = Annotated[int | None, typer.Option(min=0, help="Requests a minute; 0 is no limit.")]
+Department = Annotated[
+    str | None, typer.Option(help="Unit code of the department whose cases they are when no school is stated.")
+]
 
 
 @APP.command()
@@ -50,6 +53,7 @@ def add(
     addresses: Addresses = None,
     cert_sha256: CertSha256 = None,
     per_min: PerMin = None,
+    department: Department = None,
     json: Json = False,
 ) -> None:
     """Add a source with its terms and show its secret, this one time only; no restart is needed."""
@@ -64,6 +68,7 @@ def add(
     checked(changes)  # before anything is stored
 
     async def added(gateway: "Gateway") -> str:
+        await _check_department(gateway, changes)
         secret = await add_vendor(gateway.db, gateway.vault, gateway.clock, name, form)
         await set_terms(gateway.db, gateway.clock, name, changes, by=machine())
         return secret
@@ -88,6 +93,7 @@ def set_(
     addresses: Addresses = None,
     cert_sha256: CertSha256 = None,
     per_min: PerMin = None,
+    department: Department = None,
     json: Json = False,
 ) -> None:
     """Change what is given and nothing else; in force within seconds."""
@@ -99,6 +105,7 @@ def set_(
 
     async def changed(gateway: "Gateway") -> "Vendor":
         await vendor_named(gateway, name)
+        await _check_department(gateway, changes)
         await set_terms(gateway.db, gateway.clock, name, changes, by=machine())
         return await _fresh(gateway, name)
 
@@ -185,6 +192,18 @@ def _given(options: Mapping[str, Any]) -> dict[str, str | int | None]:
         column: int(value.strftime("%Y%m%d")) if isinstance(value, datetime) else value
         for column, value in given.items()
     }
+
+
+async def _check_department(gateway: "Gateway", changes: Mapping[str, Any]) -> None:
+    """Raises: ConfigError for a code that is no department's today: its cases would be nobody's."""
+    from gateway.bdtx.units import Level
+    from gateway.model.clock import local_date
+    from gateway.model.errors import ConfigError
+
+    if code := changes.get("department"):
+        unit = (await gateway.units.current()).standing_for(code, local_date(gateway.clock.now_ms()))
+        if unit is None or unit.level is not Level.DEPARTMENT:
+            raise ConfigError(f"department: {code} is no department of today's units")
 
 
 async def _fresh(gateway: "Gateway", name: str) -> "Vendor":

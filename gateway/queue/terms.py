@@ -1,4 +1,4 @@
-"""On which terms a source may send: contract, legal basis, days, addresses, certificate, how much a minute.
+"""On which terms a source may send: contract, legal basis, days, addresses, certificate, how much, whose.
 
 What is not stated does not limit. Days are yyyymmdd in Việt Nam, both included.
 """
@@ -18,7 +18,7 @@ Network = IPv4Network | IPv6Network
 
 COLUMNS = (
     "contract_no", "legal_basis", "data_fields", "area", "licence_no", "valid_from", "valid_to", "addresses",
-    "cert_sha256", "per_min",
+    "cert_sha256", "per_min", "department",
 )  # fmt: skip
 _CERT = re.compile(r"[0-9a-f]{64}")
 
@@ -37,6 +37,7 @@ class Terms:
     addresses: str | None = None  # networks it sends from, separated by commas
     cert_sha256: str | None = None  # of its client certificate, lower-case hex
     per_min: int | None = None  # requests a minute, of all processes together
+    department: str | None = None  # code of the unit whose cases they are when the claim names no unit
 
     def as_dict(self) -> dict[str, Any]:
         return {name: value for name, value in asdict(self).items() if value is not None}

@@ -81,7 +81,9 @@ class Casework(Hand):
     async def cases(self) -> dict[int, object]:
         return {row.delivery_id: row for row in await self.rows("SELECT * FROM cases ORDER BY delivery_id")}
 
-    async def fails(self, n: int, *, school: str = A, event: str | None = None, code="GVPT 03", **user) -> int:
+    async def fails(
+        self, n: int, *, school: str | None = A, event: str | None = None, code="GVPT 03", **user
+    ) -> int:
         """One completion that is held: person `n` under a name that is another's, claimed by `school`."""
         item = completion(n, event=event, code=code)
         item["user"] |= {"fullName": "Lê Văn Khác", "schoolCode": school} | user

@@ -12,7 +12,11 @@ from gateway.bdtx.units import Change, Edge, Level, Unit
 from gateway.bdtx.units_file import Plan
 from gateway.model.clock import local_date
 from gateway.queue.acts import replay, withdraw
+from gateway.queue.terms import set_terms
+from gateway.stages.cases import failures
 from gateway.stages.cases.follow import LATE_COMMIT_MS
+from gateway.stages.cases.reading import read_case
+from gateway.stages.cases.sight import Desk, Sight
 from tests.integration.by_hand import completion
 from tests.integration.casework import ELSEWHERE, FAR, THPT, UNITS, A, B, casework, viewer
 
@@ -113,6 +117,42 @@ async def test_an_unknown_school_goes_to_the_department_that_its_code_names(lab)
     found = await lab.cases()
     assert place(found[stray]) == (None, None, "31")
     assert place(found[nobodys]) == (None, None, None)
+
+
+async def test_what_names_no_school_belongs_to_the_sources_department(lab):
+    """Stated before or after it came, and only for departments; a school that is known still decides."""
+    await set_terms(lab.db, lab.clock, "viettel", {"department": "33"}, by="test")
+    unnamed = await lab.fails(17, school=None)
+    nobodys = await lab.fails(18, school="99999999")
+    named = await lab.fails(19)
+    await lab.follow()
+    found = await lab.cases()
+    assert place(found[unnamed]) == place(found[nobodys]) == (None, None, "33")
+    assert place(found[named]) == (A, "31001", "31")
+
+    await set_terms(lab.db, lab.clock, "viettel", {"department": "31"}, by="test")
+    await lab.move()
+    assert place((await lab.cases())[unnamed]) == (None, None, "31")
+    await set_terms(lab.db, lab.clock, "viettel", {"department": A}, by="test")  # a school is none
+    await lab.move()
+    assert place((await lab.cases())[unnamed]) == (None, None, None)
+
+
+async def test_only_that_department_sees_and_reads_such_a_case(lab):
+    """Its admin finds it in the list and opens it; schools, communes and other departments do neither."""
+    await set_terms(lab.db, lab.clock, "viettel", {"department": "31"}, by="test")
+    held = await lab.fails(20, school=None)
+    await lab.follow()
+    g, units, today = lab.gateway, await lab.register.current(), local_date(lab.clock.now_ms())
+    desk = Desk(g.db, g.clock, g.vault, g.blind, g.snapshots, g.accounts)
+    seen = set()
+    for unit in UNITS:
+        sight = Sight(units, viewer(unit.code), today)
+        lines = await failures.lines(desk, sight, sight.limit, "attribute.name_mismatch")
+        case = await read_case(desk, sight, held)
+        assert [line.id for line in lines] == ([held] if case else [])
+        seen |= {unit.code} if case else set()
+    assert seen == {"31", "BGDDT"}
 
 
 async def test_cases_move_with_their_unit(lab):

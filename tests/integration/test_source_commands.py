@@ -41,13 +41,24 @@ def test_a_source_is_added_with_its_terms_and_changed_piece_by_piece(command):
 @pytest.mark.parametrize(
     "wrong",
     [("--addresses", "203.0.113.7/24"), ("--cert-sha256", "ab"),
-     ("--valid-from", "2030-01-01", "--valid-to", "2029-01-01")],
+     ("--valid-from", "2030-01-01", "--valid-to", "2029-01-01"), ("--department", "99")],
 )  # fmt: skip
 def test_terms_that_cannot_be_are_refused_and_nothing_changes(command, wrong):
     """A mistyped network or day is told at once; the source stays as it was."""
     before = command("sources", "show", "viettel")
     command("sources", "set", "viettel", *wrong, status=2)
     assert command("sources", "show", "viettel") == before
+
+
+def test_a_source_is_given_the_department_of_its_unclaimed_cases(command, tmp_path):
+    """Only a department of the units that stand today; an empty text clears."""
+    file = tmp_path / "units.csv"
+    file.write_text("code,name,level\n31,Sở GDĐT Hải Phòng,department\n", encoding="utf-8")
+    command("units", "import", str(file))
+    assert command("sources", "set", "viettel", "--department", "31")["department"] == "31"
+    added = command("sources", "add", "so-hai-phong", "--connector", "vnpt", "--department", "31")
+    assert command("sources", "show", added["source"])["department"] == "31"
+    assert "department" not in command("sources", "set", "viettel", "--department", "")
 
 
 def test_an_end_is_seen_ahead_and_can_be_made(command, env, capsys):

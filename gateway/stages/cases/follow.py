@@ -67,6 +67,13 @@ INSERT INTO cursors (name, value, at_ms) VALUES (:name, :value, :at)
 ON CONFLICT (name) DO UPDATE SET value = excluded.value, at_ms = excluded.at_ms"""
 
 
+class Source(NamedTuple):
+    """One vendor. `department`: whose cases its are when the claim names no unit; None: not stated."""
+
+    name: str
+    department: str | None
+
+
 class Read(NamedTuple):
     """How far has been read: ids of deliveries and attempts, and what is to be looked through once more.
 
@@ -110,7 +117,6 @@ class FollowCases:
         self._register = register
         self._metrics = metrics
         self._ttl_ms = ttl_ms
-        self._vendors: dict[int, str] = {}
 
     async def run(self, lease: Lease) -> None:
         """Reads to the end, resting in between. Raises: LeaseLost."""
@@ -165,6 +171,8 @@ class FollowCases:
         bodies = await payloads.load(self._db, self._vault, [row.id for row in wanted])
         verified = {row.person_id for row in wanted if is_verified(row)}
         files = await self._snapshots.files(verified) if verified else {}
+        async with self._db.read() as tx:
+            sources = await sources_in(tx)
         units = await self._register.current()
         today = local_date(self._clock.now_ms())
         rows = []
@@ -173,8 +181,9 @@ class FollowCases:
                 await asyncio.sleep(0)
             file = files.get(row.person_id) if is_verified(row) else None
             sent = self._opened(row, bodies)
-            vendor = await self._vendor(row.vendor_id)
-            rows.append(self._row(row, vendor, sent, file.unit_code if file else None, units, today))
+            rows.append(
+                self._row(row, sources[row.vendor_id], sent, file.unit_code if file else None, units, today)
+            )
         return rows
 
     def _opened(self, row: Any, bodies: dict[int, bytes]) -> Completion | None:
@@ -190,13 +199,14 @@ class FollowCases:
     def _row(
         self,
         row: Any,
-        vendor: str,
+        source: Source,
         sent: Completion | None,
         registry_unit: str | None,
         units: Units,
         today: date,
     ) -> CaseRow:
         claimed = claimed_unit(sent) if sent else None
+        case = units_of(units, claimed, registry_unit, source.department, today)
         bare = CaseRow(
             delivery_id=row.id,
             vendor_id=row.vendor_id,
@@ -206,28 +216,30 @@ class FollowCases:
             person_id=row.person_id,
             claimed_unit=claimed,
             registry_unit=registry_unit,
-            place=place_of(units, units_of(units, claimed, registry_unit, today), today),
+            place=place_of(units, case, today),
         )
         if sent is None:
             return bare
         return replace(
             bare,
-            account_key=self._accounts.account(row.vendor_id, vendor, sent.claim.lms_user_id).key,
+            account_key=self._accounts.account(row.vendor_id, source.name, sent.claim.lms_user_id).key,
             keys=keys_of(self._blind, sent),
             course_key=sent.course.course_id,
             module_code=sent.course.module_hint,
         )
 
-    async def _vendor(self, id_: int) -> str:
-        if id_ not in self._vendors:
-            async with self._db.read() as tx:
-                self._vendors = {row.id: row.name for row in await tx.rows("SELECT id, name FROM vendors")}
-        return self._vendors[id_]
+
+async def sources_in(tx: Tx) -> dict[int, Source]:
+    """All sources by id, as they are now: their terms may change at any time."""
+    rows = await tx.rows("SELECT id, name, department FROM vendors ORDER BY id")
+    return {row.id: Source(row.name, row.department) for row in rows}
 
 
-def units_of(units: Units, claimed: str | None, registry_unit: str | None, today: date) -> CaseUnits:
+def units_of(
+    units: Units, claimed: str | None, registry_unit: str | None, of_source: str | None, today: date
+) -> CaseUnits:
     """What decides whose case it is. A registry unit is only kept once the person is verified."""
-    department = department_of(units, claimed, today)
+    department = department_of(units, claimed, of_source, today)
     return CaseUnits(claimed, department, registry_unit, is_verified=registry_unit is not None)
 
 

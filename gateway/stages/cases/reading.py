@@ -28,7 +28,7 @@ VERDICTS = 20
 NEAR_MISS = "registry.near_miss"
 DELIVERY = """
 SELECT d.id AS delivery_id, d.vendor_id, n.name AS vendor, d.event_id, d.revision, d.kind, d.state, d.reason,
-       d.person_id, d.record_id, d.received_at_ms, d.changed_at_ms, d.due_at_ms, c.claimed_unit,
+       n.department, d.person_id, d.record_id, d.received_at_ms, d.changed_at_ms, d.due_at_ms, c.claimed_unit,
        c.account_key, c.identifier_key
 FROM deliveries d JOIN vendors n ON n.id = d.vendor_id LEFT JOIN cases c ON c.delivery_id = d.id
 WHERE d.id = :id"""
@@ -224,7 +224,7 @@ def _units(sight: Sight, row: Any, sent: Completion | None, file: Snapshot | Non
     claimed = claimed_unit(sent) if sent else row.claimed_unit
     return CaseUnits(
         claimed=claimed,
-        department=department_of(sight.units, claimed, sight.today),
+        department=department_of(sight.units, claimed, row.department, sight.today),
         registry=file.unit_code if file else None,
         is_verified=file is not None and is_verified(row),
         vendor_id=row.vendor_id,

@@ -1,11 +1,11 @@
-"""The duty that moves cases when units change: an import, or a day on which a unit begins or ends.
+"""The duty that moves cases: an import of units, a day on which one begins or ends, a source's department.
 
 Scope is as of today, so each row carries the codes of today; a pass over all rows writes only what differs.
 """
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -14,7 +14,7 @@ import structlog
 from gateway.bdtx.places import Place, place_of
 from gateway.bdtx.unit_store import VERSION, UnitRegister
 from gateway.model.clock import Clock, day_number, local_date
-from gateway.stages.cases.follow import SAVE, units_of
+from gateway.stages.cases.follow import SAVE, Source, sources_in, units_of
 from gateway.stages.cases.rows import place_in
 from gateway.storage.engine import Database, Tx
 from gateway.storage.leases import Lease, hold_in
@@ -26,12 +26,12 @@ BATCH = 1_000
 SETTLED_MS = 10_000  # every process has read them by then; an import writes in several transactions
 _SHARE = 3
 PAGE = f"""
-SELECT delivery_id, claimed_unit, registry_unit, school_code, commune_code, department_code
+SELECT delivery_id, vendor_id, claimed_unit, registry_unit, school_code, commune_code, department_code
 FROM cases WHERE delivery_id > :after ORDER BY delivery_id LIMIT {BATCH}"""
 
 
 class Pass(NamedTuple):
-    """One pass over all cases: for which units and day, and up to which row; `after` None: done."""
+    """One pass over all cases: for which units, departments of sources and day, how far; `after` None: done."""
 
     version: str = "?"
     day: int = 0
@@ -56,8 +56,9 @@ class ReparentCases:
         async with self._db.read() as tx:
             units = await tx.rows(VERSION)
             found = await tx.rows("SELECT value FROM cursors WHERE name = :name", name=CURSOR_NAME)
+            sources = await sources_in(tx)
         done = Pass(*orjson.loads(found[0].value)) if found else Pass()
-        wanted = Pass(str(units[0].value) if units else "", day_number(now))
+        wanted = Pass(_version(str(units[0].value) if units else "", sources), day_number(now))
         if done == wanted or (units and now - units[0].at_ms < SETTLED_MS):
             return
         under_way = done if done[:2] == wanted[:2] else wanted._replace(after=0)
@@ -73,10 +74,11 @@ class ReparentCases:
         today = local_date(self._clock.now_ms())
         async with self._db.read() as tx:
             rows = await tx.rows(PAGE, after=after)
-        places: dict[tuple[str | None, str | None], Place] = {}
+            sources = await sources_in(tx)
+        places: dict[tuple[str | None, str | None, str | None], Place] = {}
         moved: list[tuple[int, str | None, Place]] = []
         for row in rows:
-            key = (row.claimed_unit, row.registry_unit)
+            key = (row.claimed_unit, row.registry_unit, sources[row.vendor_id].department)
             if key not in places:
                 places[key] = place_of(units, units_of(units, *key, today), today)
             if places[key] != (row.school_code, row.commune_code, row.department_code):
@@ -93,6 +95,11 @@ class ReparentCases:
             await tx.run(SAVE, name=CURSOR_NAME, value=orjson.dumps(list(reached)).decode(), at=now)
 
         await self._db.write(in_tx)
+
+
+def _version(units: str, sources: Mapping[int, Source]) -> str:
+    stated = [f"{id_}={source.department}" for id_, source in sources.items() if source.department]
+    return " ".join((units, *stated))
 
 
 def _last(rows: Sequence[Any]) -> int | None:

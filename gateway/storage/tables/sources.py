@@ -33,6 +33,7 @@ vendors = Table(
     Column("addresses", Text),  # networks, separated by commas
     Column("cert_sha256", Text),
     Column("per_min", Integer),
+    Column("department", Text),  # the unit whose cases they are when the claim names none
     Column("paused_by", Text),
     Column("paused_reason", Text),
 )

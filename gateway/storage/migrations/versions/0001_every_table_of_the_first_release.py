@@ -934,6 +934,7 @@ def upgrade() -> None:
         sa.Column("addresses", sa.Text(), nullable=True),
         sa.Column("cert_sha256", sa.Text(), nullable=True),
         sa.Column("per_min", sa.Integer(), nullable=True),
+        sa.Column("department", sa.Text(), nullable=True),
         sa.Column("paused_by", sa.Text(), nullable=True),
         sa.Column("paused_reason", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_vendors")),
