@@ -162,7 +162,7 @@ async def test_an_approver_closes_a_case_and_opens_it_again(console):
     await console.check(page, name="case-ruling")
     await page.locator("#f-note-reject").fill("Đã nghỉ hưu trước khi học xong")
     await page.get_by_role("button", name="Đóng trường hợp này").click()
-    ruled = page.get_by_role("heading", name="Kết luận của người phê duyệt").locator("..")
+    ruled = page.get_by_role("heading", name="Kết luận của đơn vị").locator("..")
     await expect(ruled).to_contain_text("Đã nghỉ hưu trước khi học xong")
     await page.locator("summary", has_text="Mở lại").click()
     await page.locator("#f-note-reopen").fill("Xem lại hồ sơ")

@@ -8,11 +8,13 @@ import httpx
 import orjson
 import pytest
 
+from gateway.app import open_pipeline
 from gateway.queue.vendors import add_vendor
 from gateway.sandbox.app import make_sandbox
 from gateway.sandbox.roster import StaffRow
 from gateway.sandbox.server import serving
-from tests.integration.test_pipeline import ROSTER
+from tests.integration.by_hand import Hand
+from tests.integration.test_pipeline import ROSTER, viettel
 from tests.listening import open_desk
 
 VERIFY = "/v1/vendors/{vendor}/identities:verify"
@@ -83,6 +85,7 @@ async def opened(database_url, tmp_path):
             env={
                 "GATEWAY_TOKEN_URL": f"{base}/oauth/token",
                 "GATEWAY_REGISTRY_URL": f"{base}/registry",
+                "GATEWAY_TEMIS_URL": f"{base}/temis",
                 "GATEWAY_REGISTRY_TIMEOUT_S": "2",
             },
         ) as desk,
@@ -227,6 +230,25 @@ async def test_saving_links_what_is_verified(school):
     again = await school.put("lop/13", body)
     assert (again.status, again.json()["version"]) == (200, 1)
     assert (await stored(school))["accounts"] == 1
+
+
+async def test_an_account_with_a_delivered_result_is_not_moved_by_saving(school):
+    """409 once a result is in TEMIS and another person is saved; the link stays, the same is 200."""
+    account, gateway = f"{19:024x}", school.desk.gateway
+    assert (await school.put(account, claim_of(19))).status == 201
+    async with open_pipeline(gateway) as pipeline:
+        hand = Hand(gateway, pipeline, school.http, school.desk.clock)
+        [id_] = await hand.send(viettel(19))
+        school.desk.clock.advance(s=1)
+        await hand.verify()
+        await hand.deliver()
+        assert (await hand.row(id_)).state == "delivered"
+    answer = await school.put(account, claim_of(20))
+    assert (answer.status, answer.code) == (409, "account.identifier_changed")
+    known = gateway.accounts.account(1, "viettel", account)
+    link = (await gateway.accounts.known([known]))[known].link
+    assert (link.version, link.identifier) == (1, ROSTER[19].sector_id)
+    assert (await school.put(account, claim_of(19))).status == 200
 
 
 async def test_saving_what_is_not_verified_links_nothing(school):

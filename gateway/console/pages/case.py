@@ -61,7 +61,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Ruled:
-    """What an approver ruled last."""
+    """What was ruled last."""
 
     act: str
     by: str
@@ -104,6 +104,7 @@ class CaseView:
     purposes: tuple[str, ...] = PURPOSES
     revealed: Revealed | None = field(repr=False, default=None)
     has_file: bool = False
+    change_to: int | None = None  # `person` of the act `allow`: whom the account would belong to
 
     def purpose_options(self, t: Callable[[str], str]) -> list[tuple[str, str]]:
         return [(purpose, t(f"case.purposes.{purpose}")) for purpose in self.purposes]
@@ -133,16 +134,25 @@ async def show_numbers(visit: Visit) -> CaseView | Shown:
     return await _view(visit, sight, found, shown)
 
 
+async def allow(visit: Visit) -> Go | Shown:
+    """The LMS account may belong to another person than before."""
+    sight, found = await _case(visit)
+    note = await visit.field("note")
+    if not _is_note(note):
+        return await _without_note(visit, sight, found)
+    person = await _person(visit)
+    woken = await ruling.allow(desk_of(visit), sight, visit.parts.links, found, person, note)
+    return Go(_here(found)).saying("case.ruled.allow", n=woken)
+
+
 async def rule(visit: Visit) -> Go | Shown:
     sight, found = await _case(visit)
     desk, links = desk_of(visit), visit.parts.links
     note, act = await visit.field("note"), await visit.field("act")
-    if not note or len(note) > ruling.LONGEST_NOTE:
-        visit.say("case.note_missing", kind="error", n=ruling.LONGEST_NOTE)
-        return Shown(await _view(visit, sight, found), status=422)
-    person = await visit.field("person")
-    if act == ruling.Act.CHOOSE and person.isascii() and person.isdigit():
-        await ruling.choose(desk, sight, links, found, int(person[:18]), note)
+    if not _is_note(note):
+        return await _without_note(visit, sight, found)
+    if act == ruling.Act.CHOOSE:
+        await ruling.choose(desk, sight, links, found, await _person(visit), note)
     elif act == ruling.Act.REJECT:
         await ruling.reject(desk, sight, found, note)
     elif act == ruling.Act.REOPEN:
@@ -150,6 +160,21 @@ async def rule(visit: Visit) -> Go | Shown:
     else:
         raise Refused("no such ruling", "ruling.act")
     return Go(_here(found)).saying(f"case.ruled.{act}")
+
+
+def _is_note(note: str) -> bool:
+    return 0 < len(note) <= ruling.LONGEST_NOTE
+
+
+async def _without_note(visit: Visit, sight: Sight, found: Case) -> Shown:
+    visit.say("case.note_missing", kind="error", n=ruling.LONGEST_NOTE)
+    return Shown(await _view(visit, sight, found), status=422)
+
+
+async def _person(visit: Visit) -> int:
+    """The number of the person that was picked; 0, which is nobody's, for anything else."""
+    typed = await visit.field("person")
+    return int(typed[:18]) if typed.isascii() and typed.isdigit() else 0
 
 
 async def _case(visit: Visit) -> tuple[Sight, Case]:
@@ -206,12 +231,14 @@ async def _view(visit: Visit, sight: Sight, found: Case, shown: Revealed | None 
             "recheck": visit.may("case.recheck") and found.is_held,
             "reveal": visit.may("case.reveal_number") and sent is not None,
             "choose": visit.may("case.adjudicate") and ruling.may_choose(found),
+            "allow": visit.may("account.allow_change") and ruling.may_allow(found),
             "reject": visit.may("case.adjudicate") and ruling.may_reject(found),
             "then": visit.may("case.values_on_file") and visit.parts.then_and_now is not None,
             "reopen": visit.may("case.adjudicate") and ruling.may_reopen(found),
         },
         revealed=shown,
         has_file=found.file is not None,
+        change_to=found.found_id if ruling.may_allow(found) else None,
     )
 
 
@@ -303,4 +330,5 @@ PAGES = (
     Act(PATH + "/recheck", check_again, name="case", may="case.recheck"),
     Act(PATH + "/reveal", show_numbers, name="case", may="case.reveal_number"),
     Act(PATH + "/rule", rule, name="case", may="case.adjudicate"),
+    Act(PATH + "/allow", allow, name="case", may="account.allow_change"),
 )

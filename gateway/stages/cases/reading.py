@@ -121,6 +121,7 @@ class Case:
     is_kept: bool  # what was sent is still there
     on_file: OnFile | None  # None: nobody was found
     file: Snapshot | None = field(repr=False)  # only where `on_file` is shown
+    found_id: int | None  # whose file that is: the person whom the last verification found
     findings: tuple[Finding, ...]
     rung: int | None
     rows: tuple[Row, ...]
@@ -189,6 +190,7 @@ async def read_case(desk: Desk, sight: Sight, id_: int) -> Case | None:
         is_kept=completion is not None,
         on_file=on_file,
         file=file,
+        found_id=verdicts[0].person_id if file is not None else None,
         findings=told,
         rung=verdicts[0].rung if verdicts and is_shown else None,
         rows=laid(sight, sent, file, told),

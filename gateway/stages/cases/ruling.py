@@ -1,7 +1,8 @@
-"""Adjudication: which of several files is meant, or that none is; with a note, and reversible.
+"""Adjudication: which of several files is meant, that none is, or that an account has changed hands.
 
 Nobody can confirm against the sector database: a choice only confirms the link of the LMS account to the file's
-own identifier, and the case is judged again by the same rules.
+own identifier, and the case is judged again by the same rules. Each needs a note; while the case is still held
+it can be taken back.
 """
 
 from enum import StrEnum
@@ -20,6 +21,8 @@ from gateway.storage.tables import rulings
 
 LONGEST_NOTE = 1_000
 REASON = "adjudicated"
+ALLOWED = "change_allowed"  # the reason in words is the sealed note: people write names into it
+CHANGED = "account.identifier_changed"
 # Where an approver may say that nothing more is to be done: the cause lies with the person, not with a system.
 CLOSABLE = ("registry.", "account.", "attribute.")
 LAST_CHOICE = """
@@ -28,9 +31,10 @@ SETTLE = "UPDATE cases SET settled = :settled WHERE delivery_id = :id"
 
 
 class Act(StrEnum):
-    """What an approver may rule."""
+    """What an approver may rule; `allow` is the school admin's too."""
 
     CHOOSE = "choose"
+    ALLOW = "allow"
     REJECT = "reject"
     REOPEN = "reopen"
 
@@ -38,6 +42,11 @@ class Act(StrEnum):
 def may_choose(case: Case) -> bool:
     """Whether there is a file of the viewer's to choose."""
     return case.is_held and any(hit.file is not None for hit in case.hits)
+
+
+def may_allow(case: Case) -> bool:
+    """Whether a change of the account waits for a decision and the new person's file is the viewer's."""
+    return case.is_held and case.reason == CHANGED and case.file is not None and case.found_id is not None
 
 
 def may_reject(case: Case) -> bool:
@@ -73,6 +82,28 @@ async def choose(desk: Desk, sight: Sight, links: Links, case: Case, person_id: 
     return await desk.db.write(in_tx)
 
 
+async def allow(desk: Desk, sight: Sight, links: Links, case: Case, person_id: int, note: str) -> int:
+    """The account belongs to this person from now on, though results went to another. Returns: judged again.
+
+    Raises: Refused when no such change waits, when its file is another unit's, or is not the one that was read.
+    """
+    file = case.file
+    if file is None or case.sent is None or person_id != case.found_id or not may_allow(case):
+        raise Refused("there is no such change to allow", "ruling.no_change")
+    lms_user_id, login = case.sent.claim.lms_user_id, sight.viewer.login
+    sector_id = file.sector_id
+
+    async def in_tx(tx: Tx) -> int:
+        await _still_held(tx, case.id)
+        linked = await links.confirm_in(
+            tx, case.vendor_id, case.vendor, lms_user_id, sector_id, person_id, by=login, reason=ALLOWED
+        )
+        await _write(desk, sight, tx, case, Act.ALLOW, note, person_id, linked.version)
+        return linked.woken
+
+    return await desk.db.write(in_tx)
+
+
 async def reject(desk: Desk, sight: Sight, case: Case, note: str) -> None:
     """Nothing more is to be done here. It stays held: the learner's own correction still wakes it."""
     if not may_reject(case):
@@ -96,7 +127,7 @@ async def reopen(desk: Desk, sight: Sight, links: Links, case: Case, note: str) 
         await _still_held(tx, case.id)
         [last] = await tx.rows(LAST_CHOICE, id=case.id)
         woken = 0
-        if last.act == Act.CHOOSE and last.link_version is not None:
+        if last.act in (Act.CHOOSE, Act.ALLOW) and last.link_version is not None:
             woken = await links.undo_in(tx, case.vendor_id, case.vendor, lms_user_id, last.link_version)
         await _write(desk, sight, tx, case, Act.REOPEN, note, None, None)
         await tx.run(SETTLE, settled=0, id=case.id)

@@ -76,8 +76,8 @@ rulings = Table(
     Column("delivery_id", BigInteger, nullable=False),
     Column("at_ms", BigInteger, nullable=False),
     Column("actor", Text, nullable=False),
-    Column("act", Text, nullable=False),  # choose | reject | reopen
-    Column("person_id", BigInteger),  # of `choose`, and the link that it made
+    Column("act", Text, nullable=False),  # choose | allow | reject | reopen
+    Column("person_id", BigInteger),  # of `choose` and `allow`, and the link that it made
     Column("link_version", Integer),
     Column("note_sealed", LargeBinary, nullable=False),
     Index("ix_rulings_delivery", "delivery_id", "id"),
