@@ -4,7 +4,14 @@ import pytest
 
 from gateway.model.roles import ACTS, ELSEWHERE, ROLES, Reach, RoleName, may, needs_totp
 
-ON_FILE = {"case.values_on_file", "case.reveal_number", "case.adjudicate", "account.allow_change", "list.export", "bulk.check"}
+ON_FILE = {
+    "case.values_on_file",
+    "case.reveal_number",
+    "case.adjudicate",
+    "account.allow_change",
+    "list.export",
+    "bulk.check",
+}
 
 
 def test_every_role_has_an_entry_and_every_act_somebody():
