@@ -19,8 +19,8 @@ since 2025-07-01.
 - **Who makes accounts?** A department for its communes and schools, a commune for its schools, an operator for
   all. The first ones are made on the machine. Several named people a unit, each with a one-time password.
 - **On the machine only**, so nobody's act here: units, vendors and their secrets. Edits are proposed
-  and approved there too (`gateway deliveries edit|approve --as`): that asks for the role of whoever is named, not
-  for the unit.
+  and approved there too (`gateway deliveries edit|approve --as`): that asks for the role of whoever is
+  named, not for the unit.
 - **Vendors** follow what they sent by the API; no page of the console shows them cases yet.
 
 ## Roles
