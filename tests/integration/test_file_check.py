@@ -1,6 +1,7 @@
 """A file of people, from the upload to the result, on both engines against the sandbox's sector database."""
 
 import io
+import time
 import zipfile
 
 import pytest
@@ -16,6 +17,7 @@ from gateway.queue.job import JobState
 from gateway.queue.job_worker import JobWorker
 from gateway.queue.jobs import Jobs
 from gateway.stages.file_check import work
+from gateway.stages.file_check.reading import MAX_ROWS
 from gateway.stages.file_check.work import KIND, FileCheckWork
 from gateway.storage.audit import read_audit
 from tests.integration.by_hand import ROSTER, by_hand, completion
@@ -152,6 +154,17 @@ async def test_a_slip_is_hinted_only_within_ones_scope(hand):
     assert "•" in own[5] or "*" in own[5]
     assert len(own[5]) > len(other[5])
     assert "31000001" not in other[5] + other[6]
+
+
+@pytest.mark.large
+async def test_a_file_of_fifty_thousand_is_judged_whole(hand):
+    """The largest file that is taken comes back with one result for each row, in the order of the file."""
+    people = "".join(f"{n};Lê An {n};05/03/1985;31{n:08}\n" for n in range(MAX_ROWS))
+    began = time.monotonic()
+    job, rows = await checked(hand, HEAD + people)
+    print(f"{MAX_ROWS} rows judged in {time.monotonic() - began:.0f} s")
+    assert (job.done, job.total, sum(job.summary.values())) == (MAX_ROWS, MAX_ROWS, MAX_ROWS)
+    assert [int(str(row[0])) for row in rows] == list(range(MAX_ROWS))
 
 
 async def test_an_outage_is_no_result(hand, clock):
