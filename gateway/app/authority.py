@@ -49,7 +49,7 @@ async def open_authority(gateway: Gateway, *, limits: BreakerLimits | None = Non
             feed_max_age_ms=s.snapshot_feed_max_age_s * 1000,
             feed_lag_max_ms=s.feed_lag_max_s * 1000,
         )
-        people = People(g.snapshots, g.clock, registry, bounds, g.metrics.lookups)
+        people = People(g.snapshots, g.clock, registry, bounds, g.metrics.lookups, turns=s.registry.concurrency)
         units = FactsOfUnits(g.units)
         checking = Checking(
             g.clock, people, g.accounts, g.policy, g.guesses, units, patience_s=CHECK_PATIENCE_S

@@ -5,7 +5,6 @@ negative answer much sooner. While the change feed keeps up, what it has not nam
 An outage of the registry is never an answer.
 """
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Protocol
 
 from prometheus_client import Counter
 
+from gateway.identity.joined import Joined
 from gateway.identity.snapshots import Known, Snapshots
 from gateway.model.clock import SECOND_MS, Clock
 from gateway.model.errors import UpstreamError
@@ -38,7 +38,7 @@ class Bounds:
 
 
 class People:
-    """Answers look-ups for many claims at once; equal questions in flight are asked once."""
+    """Answers look-ups for many claims at once; questions that come together are asked together."""
 
     def __init__(
         self,
@@ -49,7 +49,9 @@ class People:
         lookups: Counter,
         *,
         memory: int = 50_000,
+        turns: int = 4,
     ) -> None:
+        """`turns`: calls of the registry under way at once, as many as it bears."""
         self._snapshots = snapshots
         self._clock = clock
         self._registry = registry
@@ -59,7 +61,7 @@ class People:
         self._remembered: dict[bytes, LookupKey] = {}  # by what the feed's changes are known as
         self._size = memory
         self._sector_ids: dict[int, str] = {}
-        self._in_flight: dict[LookupKey, asyncio.Future[dict[LookupKey, Known]]] = {}
+        self._asking = Joined(self._call, turns=turns)
         self._heard_ms = clock.now_ms()
         self._feed_complete_ms = 0
         self._due_to_hear_ms = 0
@@ -130,32 +132,20 @@ class People:
         return now - known.answer.fetched_at_ms <= limit
 
     async def _ask(self, keys: set[LookupKey]) -> tuple[dict[LookupKey, Known], UpstreamError | None]:
-        """Asks the registry for `keys`, waiting for those that another batch is asking for already."""
-        theirs = {key: self._in_flight[key] for key in keys if key in self._in_flight}
-        mine = sorted(keys - theirs.keys())
-        answered: dict[LookupKey, Known] = {}
-        error: UpstreamError | None = None
-        if mine:
-            done: asyncio.Future[dict[LookupKey, Known]] = asyncio.get_running_loop().create_future()
-            self._in_flight |= dict.fromkeys(mine, done)
-            asked_at_ms = self._clock.now_ms()
-            try:
-                hits = await self._registry.lookup(mine)
-                answered = await self._snapshots.store(hits, asked_at_ms=asked_at_ms)
-            except UpstreamError as failure:
-                error = failure
-            finally:
-                for key in mine:
-                    del self._in_flight[key]
-                done.set_result(answered)
-            for key, known in answered.items():
-                self._keep(key, _as_cached(known))
-            self._count("live", len(answered))
-        for key, asking in theirs.items():
-            if other := (await asyncio.shield(asking)).get(key):
-                answered[key] = other
-                self._count("coalesced", 1)
-        return answered, error
+        """Asks the registry for `keys`, together with what others ask at this moment."""
+        told = await self._asking.ask(keys)
+        self._count("coalesced", told.joined)
+        return told.answers, told.error
+
+    async def _call(self, keys: Sequence[LookupKey]) -> dict[LookupKey, Known]:
+        """One call of the registry, its answers kept. Raises: UpstreamError."""
+        asked_at_ms = self._clock.now_ms()
+        hits = await self._registry.lookup(keys)
+        answered = await self._snapshots.store(hits, asked_at_ms=asked_at_ms)
+        for key, known in answered.items():
+            self._keep(key, _as_cached(known))
+        self._count("live", len(answered))
+        return answered
 
     def _keep(self, key: LookupKey, known: Known) -> Known:
         self._memory[key] = known

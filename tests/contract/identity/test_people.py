@@ -108,6 +108,36 @@ async def test_equal_questions_in_flight_are_asked_once(desk):
     assert desk.looked_up("cached") == cached + 5
 
 
+async def test_questions_that_come_together_cost_one_call_and_one_transaction(desk):
+    """Eight people asked about at once, each by another request: one call, and their files written once."""
+    people = desk.people()
+    lookup, calls = people._registry.lookup, []
+
+    async def noted(keys):
+        calls.append(len(keys))
+        return await lookup(keys)
+
+    people._registry.lookup = noted
+    await people.know([key_of(9)])  # what the feed told has been read by then
+    now = desk.clock.now_ms()
+    with statements("INSERT INTO people") as written:
+        answers = await asyncio.gather(*(people.know([key_of(n)], not_before_ms=now) for n in range(8)))
+    assert [list(known) for known, _ in answers] == [[key_of(n)] for n in range(8)]
+    assert all(known[key_of(n)].answer.live for n, (known, _) in enumerate(answers))
+    assert (len(written), calls) == (1, [1, 8])
+
+
+async def test_an_outage_reaches_everybody_who_joined(desk):
+    """Each of the questions in a call that failed is told of the outage, none is answered `not found`."""
+    people = desk.people()
+    await people.know([key_of(9)])  # what the feed told has been read by then
+    await desk.box.faults(OUTAGE)
+    now = desk.clock.now_ms()
+    answers = await asyncio.gather(*(people.know([key_of(n)], not_before_ms=now) for n in range(5)))
+    assert all(known == {} and isinstance(error, UpstreamError) for known, error in answers)
+    assert len({id(error) for _, error in answers}) == 1
+
+
 async def test_an_answer_that_came_while_the_table_was_read_is_used(desk):
     """A batch that is slow to read the table does not ask again what another has just learnt."""
     people = desk.people()
