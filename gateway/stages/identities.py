@@ -59,9 +59,7 @@ class Identities:
             )
         if not found:
             raise NotFound("there is no check with this id")
-        return _CLAIMS.decode(
-            self._vault.open(bytes(found[0].claims_sealed), _place(vendor_id, check_id))
-        )
+        return _CLAIMS.decode(self._vault.open(bytes(found[0].claims_sealed), _place(vendor_id, check_id)))
 
 
 def _place(vendor_id: int, check_id: str) -> bytes:

@@ -28,7 +28,8 @@ def test_every_fault_is_raised_somewhere():
     """A code nobody raises would document a fault that does not exist; one without text would crash."""
     home = Path(gateway.connectors.__file__).parent
     source = "".join(path.read_text("utf-8") for path in home.glob("*.py"))
-    assert set(TEXTS) == set(re.findall(r'"((?:field|id|revision|time|text|item|line|body)\.[a-z_0-9]+)"', source))
+    codes = r'"((?:field|id|revision|time|text|item|line|body)\.[a-z_0-9]+)"'
+    assert set(TEXTS) == set(re.findall(codes, source))
 
 
 def test_a_fault_is_stated_in_english_with_its_limit():
