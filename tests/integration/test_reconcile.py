@@ -7,6 +7,7 @@ import pytest
 
 from gateway.app import open_reconcile
 from gateway.model.errors import NotSent, Refused
+from gateway.outbound.destinations import pause
 from gateway.queue import reconciliations
 from gateway.queue.balance import balance
 from gateway.queue.reconciliations import Scope
@@ -202,12 +203,12 @@ async def test_an_outage_makes_the_walk_wait_and_nothing_missing(lab):
 
 
 async def test_a_destination_that_is_down_is_not_asked(lab):
-    """While the breaker is open the deliver stage probes; a reconciliation has time."""
+    """While it is paused or tripped a reconciliation waits; it has time."""
     await lab.send(viettel(0))
     await lab.until_settled()
     run = await reconciliations.start(lab.gateway.db, lab.gateway.clock, "tester")
+    await pause(lab.gateway.db, lab.gateway.clock, "temis", by="tester", reason="maintenance")
     async with open_reconcile(lab.gateway) as reconcile:
-        reconcile._gate.paused = True
         with pytest.raises(NotSent):
             await reconcile.walk(run)
     assert await reconciliations.cancel(lab.gateway.db, lab.gateway.clock, run.id, "tester")
