@@ -57,6 +57,8 @@ def what_next(out: Output, ending: Ending, place: Place, *, stays_up: bool) -> N
     if stays_up:
         out.say("demo.stop", log=place.log_file)
     else:
+        out.say("demo.next_console")
+        _commands(out, [f"{gateway} demo --serve"])
         out.say("demo.kept", folder=place.folder, command=f"rm -r {shlex.quote(str(place.folder))}")
 
 
