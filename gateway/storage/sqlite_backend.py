@@ -1,6 +1,7 @@
 """SQLite as an engine: one writer that takes its turn among the processes, a few readers, one watch."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -61,11 +62,11 @@ class SqliteBackend:
     async def read(self) -> AsyncIterator[Tx]:
         """One read transaction that the caller holds."""
         async with self._reader() as connection:
-            await connection.call(lambda raw: raw.execute("BEGIN"))
             try:
+                await connection.call(lambda raw: raw.execute("BEGIN"))
                 yield SqliteRead(connection)
-            finally:
-                await asyncio.shield(connection.call(lambda raw: raw.execute("ROLLBACK")))
+            finally:  # also of who goes away while it begins: the thread does both in order
+                await asyncio.shield(connection.call(_end))
 
     @asynccontextmanager
     async def _reader(self) -> AsyncIterator[Connection]:
@@ -89,3 +90,8 @@ class SqliteBackend:
         self._readers, self._idle, self._writer = [], [], None
         self._turnstile.close()
         self._watch.close()
+
+
+def _end(raw: sqlite3.Connection) -> None:
+    if raw.in_transaction:
+        raw.execute("ROLLBACK")

@@ -78,3 +78,19 @@ async def test_a_read_writes_nothing(db):
         async with db.read() as tx:
             await rename(tx)
     assert await names(db) == ["viettel", "vnpt"]
+
+
+async def test_a_reader_that_goes_away_leaves_no_transaction_open(db):
+    """Cancelled at any moment, also while it begins: the connection serves the next reader."""
+
+    async def look() -> None:
+        async with db.read() as tx:
+            await tx.rows("SELECT name FROM vendors")
+
+    for moments in range(8):
+        task = asyncio.create_task(look())
+        for _ in range(moments):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await look()
