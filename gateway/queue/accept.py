@@ -13,7 +13,7 @@ import orjson
 from sqlalchemy import insert
 
 from gateway.model.clock import Clock, day_number
-from gateway.model.errors import Overloaded
+from gateway.model.errors import Overloaded, StorageBusy
 from gateway.queue import records
 from gateway.queue.attempts import note
 from gateway.queue.delivery import Arrival, Receipt, ReceiptStatus, SetAside
@@ -121,15 +121,21 @@ class Acceptor:
                 if rows > GROUP_ROWS:
                     break
                 group.append(self._waiting.popleft())
-            try:
-                await self._commit(group)
-            except Exception:
-                for request in group:  # one bad request must not fail the others: each alone
-                    try:
-                        await self._commit([request])
-                    except Exception as error:  # handed to the request that caused it
-                        if not request.done.done():
-                            request.done.set_exception(error)
+            await self._commit_or_tell(group)
+
+    async def _commit_or_tell(self, group: list[_Request]) -> None:
+        """Commits, or tells the requests why not. One bad request must not fail the others: each alone then."""
+        try:
+            await self._commit(group)
+        except Exception as error:  # handed to the requests that it is about
+            # A database that takes nothing is nobody's fault: whoever waits would wait for each try.
+            if len(group) > 1 and not isinstance(error, StorageBusy):
+                for request in group:
+                    await self._commit_or_tell([request])
+                return
+            for request in group:
+                if not request.done.done():
+                    request.done.set_exception(error)
 
     async def _commit(self, group: list[_Request]) -> None:
         arrivals = [arrival for request in group for arrival in request.arrivals]

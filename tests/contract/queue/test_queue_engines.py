@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from gateway.model.clock import DAY_MS, HOUR_MS
-from gateway.model.errors import NotFound
+from gateway.model.errors import NotFound, StorageBusy
 from gateway.model.outcomes import Advance, Bury, Hold, RetryLater, Wait
 from gateway.model.states import State
 from gateway.queue.accept import Acceptor
@@ -149,6 +149,24 @@ async def test_a_request_that_cannot_be_stored_fails_alone(db, clock):
     )
     assert [isinstance(r, Exception) for r in results] == [False, True, False]
     assert await scalar(db, "SELECT COUNT(*) FROM deliveries") == 2
+
+
+async def test_a_database_that_takes_nothing_is_asked_once_for_a_group(db, clock):
+    """Each try lasts for seconds: nobody waits for the tries of all the others."""
+
+    class Away(Database):
+        tries = 0
+
+        async def write(self, fn):
+            self.tries += 1
+            raise StorageBusy("not in five runs")
+
+    away = Away(db._backend)
+    acceptor = Acceptor(away, clock)
+    asked = [acceptor.accept([an_arrival(f"e{n}")]) for n in range(5)]
+    results = await asyncio.gather(*asked, return_exceptions=True)
+    assert [type(result) for result in results] == [StorageBusy] * 5
+    assert away.tries == 1
 
 
 async def test_what_is_set_aside_is_kept_and_counted(db, clock):
