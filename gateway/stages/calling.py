@@ -101,7 +101,7 @@ class Calling:
 
     async def _feed(self, callback: Callback, lease: Lease) -> None:
         """Puts down what this callback wants of the feed, as long as not too much waits already."""
-        position = callback.position
+        position = kept = callback.position  # `kept`: as it is written down
         room = AHEAD - await callbacks.waiting(self._db, callback.id)
         while room > 0:
             page = await read_moves(self._db, after=position, limit=PAGE, vendor_id=callback.vendor_id)
@@ -111,13 +111,13 @@ class Calling:
                 for event in events_of(move)
                 if event in callback.events
             ]
-            if wanted or page.next - position >= QUIET_STEP:
-                position = page.next
+            position = page.next
+            if wanted or position - kept >= QUIET_STEP:
                 await self._take(callback.id, lease, wanted, position)
+                kept = position
             room -= len(wanted)
             if not page.more:
                 return
-            position = page.next
 
     async def _take(
         self, id_: int, lease: Lease, wanted: Sequence[tuple[int, str, int, int, str, str]], position: int

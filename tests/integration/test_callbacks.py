@@ -374,6 +374,27 @@ async def test_what_waits_is_bounded_and_the_rest_stays_in_the_feed(lines, recei
     assert (await lines.shown(id_))["state"] == "active"
 
 
+async def test_what_a_callback_does_not_want_is_not_read_again_and_again(lines, receiver, monkeypatch):
+    """Of a busy vendor whose callback hears little: how far the feed was read is written down all the same."""
+    monkeypatch.setattr("gateway.stages.calling.QUIET_STEP", 1_000)
+    await lines.add(receiver, "completion.refused")
+    await lines.desk.post([an_item(f"e{n}") for n in range(300)])
+
+    async def flood(tx):
+        for _ in range(5):
+            await tx.run(
+                "INSERT INTO attempts (delivery_id, at_ms, stage, trigger, outcome, to_state) "
+                "SELECT id, 0, 'verify', 'automatic', 'result.unstated', 'held' FROM deliveries"
+            )
+
+    await lines.desk.gateway.db.write(flood)
+    await lines.turn()
+    async with lines.desk.gateway.db.read() as tx:
+        [row] = await tx.rows("SELECT position, (SELECT MAX(id) FROM attempts) AS newest FROM callbacks")
+    assert row.newest - row.position < 1_000
+    assert receiver.told() == []
+
+
 async def test_a_name_that_leads_inside_is_never_told(lines, receiver):
     """A callback that was fine when it was registered is judged again by its address at each message."""
     await lines.add(receiver, "completion.held")
