@@ -8,6 +8,7 @@ few processes overspend a little, by what they had not heard of each other yet, 
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 
 import structlog
@@ -31,20 +32,21 @@ class Later:
         self._work = work
         self._after_s = after_s
         self._task: asyncio.Task[None] | None = None
+        self._closing = asyncio.Event()
 
     def ask(self) -> None:
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def close(self) -> None:
-        """Does now what is still to be done."""
-        if self._task is not None and not self._task.done():
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            await self._work()
+        """Does now what is still to be done; what is being done already is not done twice."""
+        self._closing.set()
+        if self._task is not None:
+            await self._task
 
     async def _run(self) -> None:
-        await asyncio.sleep(self._after_s)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._closing.wait(), self._after_s)
         try:
             await self._work()
         except Exception as error:  # what was not written is still there, and goes with the next

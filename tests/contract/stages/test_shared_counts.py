@@ -155,3 +155,14 @@ async def test_later_is_once_and_closing_forgets_nothing():
     assert done == [1]
     await later.close()
     assert done == [1]
+
+
+async def test_closing_in_the_middle_of_a_writing_counts_nothing_twice(db, processes):
+    """The process ends while what was spent is being written: that writing is the last one."""
+    one = processes[0]
+    one.shared._later._after_s = 0
+    one.spend(3)
+    while not one.shared._db._running:
+        await asyncio.sleep(0)
+    await one.shared.close()
+    assert [row.n for row in await table(db)] == [3]
