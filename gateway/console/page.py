@@ -133,6 +133,11 @@ class OutOfScope(Exception):
         self.about = about
 
 
+def whole_number(text: str) -> int | None:
+    """Digits as somebody typed them -> the number; None when it is none, or more than a column holds."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
 class Visit:
     """One request by one person: who it is, what was sent, how it is answered."""
 
@@ -230,8 +235,8 @@ class Visit:
 
     def number(self, name: str, default: int | None = None) -> int | None:
         """A whole number in the address or the path; `default` when it is none."""
-        text = self.request.match_info.get(name) or self.request.query.get(name, "")
-        return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else default
+        found = whole_number(self.request.match_info.get(name) or self.request.query.get(name, ""))
+        return default if found is None else found
 
     def here(self, **changes: object) -> str:
         """This address with other parameters; None removes one. For filters, pagers and sorting."""

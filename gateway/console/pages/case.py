@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from gateway.bdtx.scope import OnFile
 from gateway.console.desk import Told, desk_of, sight_of, told
-from gateway.console.page import HOME, Act, Go, Page, Shown, Visit
+from gateway.console.page import HOME, Act, Go, Page, Shown, Visit, whole_number
 from gateway.identity.difference import Parts
 from gateway.identity.masking import mask
 from gateway.model.errors import Refused
@@ -173,8 +173,7 @@ async def _without_note(visit: Visit, sight: Sight, found: Case) -> Shown:
 
 async def _person(visit: Visit) -> int:
     """The number of the person that was picked; 0, which is nobody's, for anything else."""
-    typed = await visit.field("person")
-    return int(typed[:18]) if typed.isascii() and typed.isdigit() else 0
+    return whole_number(await visit.field("person")) or 0
 
 
 async def _case(visit: Visit) -> tuple[Sight, Case]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from gateway.bdtx.modules import catalogue, find
-from gateway.console.page import HOME, Act, Go, Page, Shown, Visit
+from gateway.console.page import HOME, Act, Go, Page, Shown, Visit, whole_number
 from gateway.stages.course_acts import Likely, Seen, likely
 
 PATH = HOME + "/courses"
@@ -100,12 +100,12 @@ async def map_it(visit: Visit) -> object:
     fields["module"] = chosen
     wrong: dict[str, str] = {}
     module = find(chosen) if chosen else None
-    mark, periods = _mark(fields["pass_mark"]), fields["periods"]
+    mark, periods = _mark(fields["pass_mark"]), whole_number(fields["periods"])
     if module is None:
         wrong["module"] = "module" if chosen else "no_module"
     if fields["pass_mark"] and mark is None:
         wrong |= {"pass_mark": "pass_mark"}
-    if periods and not (periods.isascii() and periods.isdigit() and 1 <= int(periods) <= _MAX_PERIODS):
+    if fields["periods"] and not (periods and periods <= _MAX_PERIODS):
         wrong["periods"] = "periods"
     if wrong or module is None:
         shown = await _form(visit, found, **fields, wrong=wrong)
@@ -116,7 +116,7 @@ async def map_it(visit: Visit) -> object:
         found.course.course_key,
         module.code,
         pass_mark_hundredths=mark,
-        periods=int(periods) if periods else None,
+        periods=periods,
         organiser=fields["organiser"],
     )
     return Go(PATH).saying("courses.done", module=module.code, n=woken)

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.console.page import HOME, Act, Go, Page, Shown, Visit
+from gateway.console.page import HOME, Act, Go, Page, Shown, Visit, whole_number
 from gateway.model.errors import NotFound
 from gateway.model.reasons import OWNERS, REASONS, explain
 from gateway.model.sheet_cells import plain_cell
@@ -115,8 +115,8 @@ class Delivery:
 
 async def deliveries(visit: Visit) -> object:
     found = visit.asked("q").strip()
-    if found.isascii() and found.isdigit() and len(found) < 19:
-        return Go(f"{PATH}/{found}")
+    if (id_ := whole_number(found)) is not None:
+        return Go(f"{PATH}/{id_}")
     wanted, vendors = await _filter(visit)
     told = await _by_text(visit)
     if told is not None and len(told) != 1:
@@ -271,7 +271,8 @@ async def restore_one(visit: Visit) -> Go:
 async def discard_many(visit: Visit) -> Go:
     """What was ticked in the list."""
     form = await visit.request.post()
-    ids = [int(one) for one in form.getall("ids", []) if isinstance(one, str) and one.isdigit()]
+    sent = [whole_number(one) for one in form.getall("ids", []) if isinstance(one, str)]
+    ids = [id_ for id_ in sent if id_ is not None]
     why = await visit.field("why")
     if not ids:
         return Go(PATH).saying("ops_deliveries.none_ticked", "warning")

@@ -125,9 +125,11 @@ async def overview(visit: Visit) -> Overview:
 
 
 async def begin(visit: Visit) -> Go:
-    vendors = {vendor.name: vendor.id for vendor in await visit.parts.vendors.all()}
-    vendor, module = await visit.field("vendor"), await visit.field("module")
-    scope = Scope(vendors.get(vendor) if vendor else None, module.upper() or None)
+    name, module = await visit.field("vendor"), await visit.field("module")
+    vendor = await visit.parts.vendors.find(name)
+    if name and vendor is None:
+        return Go(PATH).saying("ops_reconciliation.no_vendor", "error")
+    scope = Scope(vendor.id if vendor else None, module.upper() or None)
     try:
         run = await reconciliations.start(visit.parts.db, visit.parts.clock, visit.user.login, scope)
     except Refused:

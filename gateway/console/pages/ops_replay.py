@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from gateway.console.page import HOME, Act, Go, Page, Shown, Visit
+from gateway.console.page import HOME, Act, Go, Page, Shown, Visit, whole_number
 from gateway.model.clock import ICT
 from gateway.model.course_number import course_number
 from gateway.model.errors import NotFound
@@ -239,30 +239,37 @@ async def _sent(visit: Visit) -> dict[str, str]:
 async def _selection(visit: Visit, sent: dict[str, str]) -> Selection:
     """Raises: _Wrong. Nobody replays everything by leaving a field empty."""
     words = sent["ids"].replace(",", " ").split()
-    if not all(one.isascii() and one.isdigit() for one in (*words, sent["cause"] or "0")):
-        raise _Wrong("bad_ids")
+    ids = {_id(word) for word in words}
     if len(words) > MOST_IDS:
         raise _Wrong("many_ids")
     if not any(value for name, value in sent.items() if name != "again"):
         raise _Wrong("nothing")
     if sent["state"] and sent["state"] not in REPLAYABLE:
         raise _Wrong("nothing")
-    vendors = {vendor.name: vendor.id for vendor in await visit.parts.vendors.all()}
-    vendor_id = vendors.get(sent["vendor"])
-    if sent["course"] and vendor_id is None:
+    vendor = await visit.parts.vendors.find(sent["vendor"])
+    if sent["vendor"] and vendor is None:
+        raise _Wrong("no_vendor")
+    if sent["course"] and vendor is None:
         raise _Wrong("course_of_whom")
     return Selection(
-        ids=tuple(sorted({int(one) for one in words})),
-        cause_id=int(sent["cause"]) if sent["cause"] else None,
+        ids=tuple(sorted(ids)),
+        cause_id=_id(sent["cause"]) if sent["cause"] else None,
         state=sent["state"] or None,
         reason=sent["reason"] or None,
-        vendor_id=vendor_id,
+        vendor_id=vendor.id if vendor else None,
         unit_code=sent["unit"] or None,
-        course=course_number(vendor_id, sent["course"]) if vendor_id and sent["course"] else None,
+        course=course_number(vendor.id, sent["course"]) if vendor and sent["course"] else None,
         since_ms=_midnight(sent["since"]),
         until_ms=_midnight(sent["until"]),
         text=sent["text"] or None,
     )
+
+
+def _id(text: str) -> int:
+    found = whole_number(text)
+    if found is None:
+        raise _Wrong("bad_ids")
+    return found
 
 
 def _midnight(text: str) -> int | None:
@@ -279,9 +286,10 @@ async def _number(visit: Visit, name: str, default: int, least: int, most: int) 
     text = await visit.field(name)
     if not text:
         return default
-    if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+    number = whole_number(text)
+    if number is None or not least <= number <= most:
         raise _Wrong("bad_number")
-    return int(text)
+    return number
 
 
 def _what(visit: Visit, reason: str | None, cause_id: int | None) -> str:
