@@ -1,5 +1,6 @@
 """Pages of operators over HTTP: what is typed wrongly never means "all of them"."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -57,3 +58,13 @@ async def test_a_number_that_is_none_is_told_and_breaks_nothing(operator: Visito
     assert (await operator.post(REPLAY, state="held", canary=text)).status == 422
     answer = await operator.post(DELIVERIES + "/discard", ids=text, why="x")
     assert (answer.status, answer.headers["Location"]) == (303, DELIVERIES)
+
+
+@pytest.mark.parametrize("path", [f"{DELIVERIES}.csv", f"{RECONCILIATION}/balance.csv"])
+async def test_a_sheet_opens_in_a_spreadsheet(operator: Visitor, path: str) -> None:
+    """A file to keep, in UTF-8 that says so, with a line of headings even when there is nothing else."""
+    answer = await operator.get(path)
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert re.fullmatch(r'attachment; filename="\w+\.csv"', answer.headers["Content-Disposition"])
+    assert answer.body.decode("utf-8-sig").startswith(("id,vendor,", "vendor,course,"))
+    assert answer.body.startswith("\ufeff".encode())

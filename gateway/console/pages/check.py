@@ -1,10 +1,10 @@
 """Bulk check: a file of people goes in, a worker judges it, its rows come back with reasons and remedies."""
 
 from dataclasses import dataclass
-from urllib.parse import quote
 
 from aiohttp import web
 
+from gateway.console.files import file_answer
 from gateway.console.page import HOME, Act, Go, Page, Shown, Visit
 from gateway.model.clock import iso
 from gateway.model.errors import Refused
@@ -14,10 +14,7 @@ from gateway.stages.file_check.result import label
 
 PATH = HOME + "/check"
 _FORM_BYTES = 64 * 1024  # around the file
-_KINDS = {
-    "result": ("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
-    "accounts": ("zip", "application/zip"),
-}
+_ENDINGS = {"result": "xlsx", "accounts": "zip"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +113,9 @@ async def download(visit: Visit) -> web.Response:
     part = visit.request.match_info["part"]
     job_id = visit.number("id") or 0
     content = await visit.parts.file_checks.file(visit.viewer, job_id, part)
-    ending, kind = _KINDS[part]
+    ending = _ENDINGS[part]
     name = f"{visit.t('check.file.' + part)} {iso(visit.now_ms)[:10]} {job_id}.{ending}"
-    disposition = f"attachment; filename=\"check-{job_id}-{part}.{ending}\"; filename*=UTF-8''{quote(name)}"
-    return web.Response(body=content, content_type=kind, headers={"Content-Disposition": disposition})
+    return file_answer(content, f"check-{job_id}-{part}.{ending}", name)
 
 
 def _check(visit: Visit, job: Job, name: str) -> Check:

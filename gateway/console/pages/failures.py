@@ -10,6 +10,7 @@ from gateway.bdtx.places import Within
 from gateway.bdtx.units import Level
 from gateway.bdtx.workbook import Cell, WrittenBook
 from gateway.console.desk import Told, desk_of, sight_of, told
+from gateway.console.files import file_answer
 from gateway.console.page import HOME, Act, Go, Page, Shown, Visit
 from gateway.model.clock import iso
 from gateway.model.reasons import REASONS
@@ -20,7 +21,6 @@ from gateway.storage.audit import append
 from gateway.storage.engine import Tx
 
 PATH = HOME + "/failures"
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,11 +181,7 @@ async def export(visit: Visit) -> web.Response:
 
     await visit.parts.db.write(note)
     name = f"{visit.t('failures.file')} {code} {iso(visit.now_ms)[:10]}.xlsx"
-    headers = {
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}",
-        "Cache-Control": "no-store",
-    }
-    return web.Response(body=content, content_type=XLSX, headers=headers)
+    return file_answer(content, "failures.xlsx", name)
 
 
 def _workbook(visit: Visit, sight: Sight, code: str, found: tuple[cases.Line, ...]) -> bytes:

@@ -3,18 +3,16 @@
 No personal value is shown. An identifier is looked for by POST, through its blind index, and that is audited.
 """
 
-import csv
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from io import StringIO
 from typing import Any
 
 from aiohttp import web
 
+from gateway.console.files import BOM, csv_lines, file_headers
 from gateway.console.page import HOME, Act, Go, Page, Shown, Visit, whole_number
 from gateway.model.errors import NotFound
 from gateway.model.reasons import OWNERS, REASONS, explain
-from gateway.model.sheet_cells import plain_cell
 from gateway.model.states import State
 from gateway.queue import causes, discards, listing, replays
 from gateway.queue.acts import replay
@@ -148,16 +146,11 @@ async def search(visit: Visit) -> Shown:
 async def export(visit: Visit) -> web.StreamResponse:
     """The list as it is filtered, for a spreadsheet: codes, no person; at most MOST_EXPORTED lines."""
     wanted, _ = await _filter(visit)
-    response = web.StreamResponse(
-        headers={
-            "Content-Type": "text/csv; charset=utf-8",
-            "Content-Disposition": 'attachment; filename="deliveries.csv"',
-        }
-    )
+    response = web.StreamResponse(headers=file_headers("deliveries.csv"))
     await response.prepare(visit.request)
-    await response.write("\ufeff".encode() + _csv([_EXPORTED]))
+    await response.write(BOM + csv_lines([_EXPORTED]))
     async for lines in _pages(visit, wanted):
-        await response.write(_csv([[getattr(line, name) for name in _EXPORTED] for line in lines]))
+        await response.write(csv_lines([getattr(line, name) for name in _EXPORTED] for line in lines))
     await response.write_eof()
     return response
 
@@ -386,12 +379,6 @@ def _happened(visit: Visit, stage: str, outcome: str) -> str:
     name = visit.t(f"ops_deliveries.stage.{stage}") if stage in known else stage
     code = "upstream.waiting" if outcome.startswith("upstream.") else outcome
     return f"{name}: {explain(code, visit.lang)[0] if code in REASONS else outcome}"
-
-
-def _csv(rows: list[Any]) -> bytes:
-    text = StringIO()
-    csv.writer(text).writerows([plain_cell(cell) for cell in row] for row in rows)
-    return text.getvalue().encode()
 
 
 PAGES = (

@@ -1,14 +1,12 @@
 """Reconciliation for operators: what TEMIS shows against what we believe, and the balance that must close."""
 
-import csv
 from dataclasses import dataclass
-from io import StringIO
 
 from aiohttp import web
 
+from gateway.console.files import BOM, csv_lines, file_answer
 from gateway.console.page import HOME, Act, Go, Page, Shown, Visit
 from gateway.model.errors import Refused
-from gateway.model.sheet_cells import plain_cell
 from gateway.queue import reconciliations
 from gateway.queue.balance_sheet import BY, named_courses, sheets
 from gateway.queue.reconciliations import Reconciliation, Scope
@@ -189,24 +187,17 @@ async def sheet(visit: Visit) -> web.Response:
     """The whole balance sheet per vendor, course and day, for a spreadsheet."""
     found = await sheets(visit.parts.db, BY)
     names = await named_courses(visit.parts.db)
-    text = StringIO()
-    writer = csv.writer(text)
-    writer.writerow(["vendor", "course", "title", "module", "day", *_COUNTS])
+    rows: list[tuple[object, ...]] = [("vendor", "course", "title", "module", "day", *_COUNTS)]
     for key, one in found.items():
         course = names.get(key.course or 0)
         number = f"#{key.course:012x}" if key.course else ""
         counts = one.as_dict()
-        cells = (
+        row = (
             *(key.vendor, course.course_id if course else number, course.title if course else ""),
             *(course.module_code if course else "", key.day, *(counts[name] for name in _COUNTS)),
         )
-        writer.writerow([plain_cell(cell) for cell in cells])
-    return web.Response(
-        body="\ufeff".encode() + text.getvalue().encode(),
-        content_type="text/csv",
-        charset="utf-8",
-        headers={"Content-Disposition": 'attachment; filename="balance.csv"'},
-    )
+        rows.append(row)
+    return file_answer(BOM + csv_lines(rows), "balance.csv")
 
 
 def _walk(run: Reconciliation, names: dict[int, str]) -> Walk:

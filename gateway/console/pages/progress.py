@@ -2,12 +2,12 @@
 
 import asyncio
 from dataclasses import dataclass
-from urllib.parse import quote
 
 from aiohttp import web
 
 from gateway.bdtx.percent import percent_text
 from gateway.console.desk import desk_of, sight_of
+from gateway.console.files import file_answer
 from gateway.console.page import HOME, Act, Go, Page, Visit
 from gateway.model.clock import iso
 from gateway.model.errors import ConfigError
@@ -22,7 +22,6 @@ from gateway.storage.audit import append
 from gateway.storage.engine import Tx
 
 PATH = HOME + "/progress"
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 DRAWN = 20  # units in the chart; the table has all of them
 
 
@@ -189,9 +188,7 @@ async def take_headcounts(visit: Visit) -> object:
 
 def _file(visit: Visit, content: bytes, name: str, found: Progress) -> web.Response:
     code = found.unit.code if found.unit else "all"
-    full = quote(f"{name} {code} {iso(visit.now_ms)[:10]}.xlsx")
-    disposition = f"attachment; filename=\"progress.xlsx\"; filename*=UTF-8''{full}"
-    return web.Response(body=content, content_type=XLSX, headers={"Content-Disposition": disposition})
+    return file_answer(content, "progress.xlsx", f"{name} {code} {iso(visit.now_ms)[:10]}.xlsx")
 
 
 PAGES = (
