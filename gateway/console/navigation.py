@@ -14,7 +14,7 @@ class Link:
 
     address: str
     text: str
-    is_current: bool
+    current: str  # for aria-current: "page", "true" for a page below it, or nothing
 
 
 @cache
@@ -28,9 +28,32 @@ def links(visit: Visit) -> list[Link]:
     """What stands in the navigation, in its order; nothing before somebody is in."""
     if visit.signed is None or not visit.signed.is_in:
         return []
-    shown = [page for page in pages() if isinstance(page, Page) and page.nav is not None]
+    here = section_of(visit.page.name)
     return [
-        Link(page.path, visit.t(f"{page.name}.nav"), page.name == visit.page.name)
-        for page in sorted(shown, key=lambda page: page.nav or 0)
+        Link(page.path, visit.t(f"{page.name}.nav"), _current(page.name, visit.page.name, here))
+        for page in _in_navigation()
         if page.stage is Stage.IN and (page.may is None or visit.may(page.may))
     ]
+
+
+def _current(name: str, shown: str, section: str | None) -> str:
+    if name == shown:
+        return "page"
+    return "true" if name == section else ""
+
+
+@cache
+def _in_navigation() -> tuple[Page, ...]:
+    found = [page for page in pages() if isinstance(page, Page) and page.nav is not None]
+    return tuple(sorted(found, key=lambda page: page.nav or 0))
+
+
+@cache
+def section_of(name: str) -> str | None:
+    """The page of the navigation that a page belongs to: as it says itself, or the nearest above its path."""
+    page = next((one for one in pages() if isinstance(one, Page) and one.name == name), None)
+    if page is None or page.under:
+        return page.under if page else None
+    above = [one for one in _in_navigation() if page.path == one.path or page.path.startswith(one.path + "/")]
+    above = [one for one in above if one.path != "/console" or page.path == "/console"]
+    return max(above, key=lambda one: len(one.path)).name if above else None

@@ -73,6 +73,7 @@ class Page:
     may: str | None = None
     nav: int | None = None  # its place in the navigation, smallest first; None: not in it
     stage: Stage = Stage.IN
+    under: str | None = None  # name of the page in the navigation it belongs to; None: its path says so
 
 
 @dataclass(frozen=True, slots=True)

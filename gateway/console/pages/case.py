@@ -10,7 +10,7 @@ from gateway.console.page import HOME, Act, Go, Page, Shown, Visit, whole_number
 from gateway.identity.difference import Parts
 from gateway.identity.masking import mask
 from gateway.model.errors import Refused
-from gateway.model.reasons import REASONS, STATES, explain
+from gateway.model.reasons import STATES, explain
 from gateway.model.roles import ELSEWHERE
 from gateway.stages.cases import ruling
 from gateway.stages.cases.laid import Row, written
@@ -257,7 +257,7 @@ def _field(visit: Visit, row: Row) -> Field:
     look = _LOOK.get(row.effect or "", "")
     text = ""
     if row.code is not None:
-        text = explain(row.code, visit.lang)[0] if row.code in REASONS else visit.t(f"case.agrees.{look}")
+        text = visit.reason(row.code) or visit.t(f"case.agrees.{look}")
     return Field(row.field, visit.t(f"case.field.{row.field}"), row.sent, row.on_file, text, look)
 
 
@@ -306,15 +306,15 @@ def _events(visit: Visit, found: Case) -> tuple[Event, ...]:
         if one.verified:
             events.append(Event(one.at_ms, visit.t("case.event.verified"), "done", one.id))
         else:
-            why = explain(one.reason, visit.lang)[0] if one.reason and one.reason in REASONS else ""
-            events.append(Event(one.at_ms, visit.t("case.event.held", why=why), "warning", one.id))
+            text = visit.t("case.event.held", why=visit.reason(one.reason) or "")
+            events.append(Event(one.at_ms, text, "warning", one.id))
     for tried in found.attempts:
         if tried.stage == "verify" and tried.to_state in ("held", "verified"):
             continue
         if tried.to_state is not None:
             text = STATES[tried.to_state][visit.lang]
-            if tried.outcome in REASONS:
-                text = f"{text}. {explain(tried.outcome, visit.lang)[0]}"
+            if why := visit.reason(tried.outcome):
+                text = f"{text}. {why}"
         else:
             text = visit.t("case.event.tried_" + ("temis" if tried.stage == "deliver" else "registry"))
         events.append(Event(tried.at_ms, text, "done" if tried.to_state == "delivered" else "info"))
@@ -325,7 +325,7 @@ def _events(visit: Visit, found: Case) -> tuple[Event, ...]:
 
 
 PAGES = (
-    Page(PATH, case, name="case", may="result.search"),
+    Page(PATH, case, name="case", may="result.search", under="failures"),
     Act(PATH + "/recheck", check_again, name="case", may="case.recheck"),
     Act(PATH + "/reveal", show_numbers, name="case", may="case.reveal_number"),
     Act(PATH + "/rule", rule, name="case", may="case.adjudicate"),
