@@ -4,6 +4,7 @@ Workers leave a paused vendor's own lane out. Its rows in the lanes that all ven
 interactive, suspect) are parked in lanes of their own and come back at the resume.
 """
 
+from collections.abc import Sequence
 from functools import partial
 
 from gateway.model.clock import Clock
@@ -27,9 +28,11 @@ MOVE = """
 UPDATE deliveries SET lane = :target WHERE id IN (
     SELECT id FROM deliveries WHERE state = :state AND lane = :source AND due_at_ms IS NOT NULL
     AND vendor_id = :vendor_id LIMIT :limit)"""
-PARKED = """
-SELECT x.vendor_id, x.state, x.lane, x.parked FROM {x} WHERE EXISTS (
-    SELECT 1 FROM deliveries d WHERE d.state = x.state AND d.lane = x.parked AND d.due_at_ms IS NOT NULL)"""
+# Not EXISTS, and in the order of the index: else PostgreSQL reads all that is due.
+MOVABLE = """
+SELECT x.vendor_id, x.state, x.source, x.target FROM {x} WHERE (
+    SELECT d.id FROM deliveries d WHERE d.state = x.state AND d.lane = x.source AND d.due_at_ms IS NOT NULL
+    AND d.vendor_id = x.vendor_id ORDER BY d.due_at_ms LIMIT 1) IS NOT NULL"""
 
 
 async def pause_vendor(db: Database, clock: Clock, name: str, *, by: str, reason: str) -> int:
@@ -68,27 +71,25 @@ async def park(db: Database) -> int:
     """Moves what stands in shared lanes of vendors that are paused. Returns: how many rows."""
     async with db.read() as tx:
         rows = await tx.rows("SELECT id FROM vendors WHERE paused_at_ms IS NOT NULL ORDER BY id")
-    moved = 0
-    for vendor_id in (row.id for row in rows):
-        for state in _STATES:
-            for lane in FIXED:
-                moved += await _move(db, vendor_id, state, lane, parked_lane(vendor_id, lane))
-    return moved
+    return await _move_all(db, [(row.id, lane, parked_lane(row.id, lane)) for row in rows for lane in FIXED])
 
 
 async def unpark(db: Database) -> int:
     """Brings back what is parked of vendors that are not paused. Returns: how many rows."""
     async with db.read() as tx:
         rows = await tx.rows("SELECT id FROM vendors WHERE paused_at_ms IS NULL ORDER BY id")
-        places = [
-            (row.id, state.value, lane, parked_lane(row.id, lane))
-            for row in rows
-            for state in _STATES
-            for lane in FIXED
-        ]
-        x = tx.json_rows(("vendor_id", "int"), ("state", "text"), ("lane", "int"), ("parked", "int"))
-        found = await tx.rows(PARKED.format(x=x), rows=tx.pack(places))
-    return sum([await _move(db, r.vendor_id, State(r.state), r.parked, r.lane) for r in found])
+    return await _move_all(db, [(row.id, parked_lane(row.id, lane), lane) for row in rows for lane in FIXED])
+
+
+async def _move_all(db: Database, ways: Sequence[tuple[int, int, int]]) -> int:
+    """(vendor id, from lane, to lane)s, in every state. Nothing is written where nothing is to be moved."""
+    if not ways:
+        return 0
+    async with db.read() as tx:
+        x = tx.json_rows(("vendor_id", "int"), ("state", "text"), ("source", "int"), ("target", "int"))
+        places = [(id_, state.value, source, target) for state in _STATES for id_, source, target in ways]
+        found = await tx.rows(MOVABLE.format(x=x), rows=tx.pack(places))
+    return sum([await _move(db, r.vendor_id, State(r.state), r.source, r.target) for r in found])
 
 
 async def _move(db: Database, vendor_id: int, state: State, source: int, target: int) -> int:

@@ -7,8 +7,9 @@ from gateway.model.states import State
 from gateway.queue import accept
 from gateway.queue.claim import claim, due_lanes
 from gateway.queue.lanes import FIXED, INTERACTIVE, REPLAY
-from gateway.queue.pausing import pause_vendor, resume_vendor, unpark
+from gateway.queue.pausing import park, pause_vendor, resume_vendor, unpark
 from gateway.storage.audit import read_audit
+from gateway.storage.engine import Database
 from tests.builders import NOON, an_arrival
 
 
@@ -59,6 +60,20 @@ async def test_what_is_left_parked_comes_back(db, clock):
     assert await unpark(db) == 6
     assert await unpark(db) == 0
     assert await claimable(db, clock) == {1}
+
+
+async def test_a_pause_with_nothing_to_move_writes_nothing(db, clock):
+    """The leader looks every two seconds for as long as a vendor is paused; writers are not kept waiting."""
+    await given(db, 1, REPLAY)
+    await given(db, 2, REPLAY)
+    await pause_vendor(db, clock, "viettel", by="ops", reason="")
+
+    class Read(Database):
+        async def write(self, fn):
+            raise AssertionError("nothing is to be written")
+
+    assert await park(Read(db._backend)) == 0
+    assert await unpark(Read(db._backend)) == 0
 
 
 async def test_more_rows_than_one_transaction_takes_are_parked(db, clock, monkeypatch):

@@ -53,7 +53,7 @@ def scans(text: str) -> bool:
 async def test_what_is_asked_again_and_again_uses_an_index(full):
     """Following the log costs what has happened, counting what waits; nothing reads all that ever came."""
     async with full.read() as tx:
-        x = tx.json_rows(("vendor_id", "int"), ("state", "text"), ("lane", "int"), ("parked", "int"))
+        x = tx.json_rows(("vendor_id", "int"), ("state", "text"), ("source", "int"), ("target", "int"))
         packed = tx.pack([(1, "accepted", 3, -13)])
     span = {"after": 2 * ROWS - 400, "upto": 2 * ROWS - 200}
     department = {"code": "d3"}
@@ -68,7 +68,7 @@ async def test_what_is_asked_again_and_again_uses_an_index(full):
         (backlog.COUNT.format(state="verified"), {}, "ix_deliveries_due"),
         (incidents.WAITING.format(state="verified"), {}, "ix_deliveries_due"),
         (alerts.DUE, {"now": NOON, "limit": 50}, "ix_alerts_due"),
-        (pausing.PARKED.format(x=x), {"rows": packed}, "ix_deliveries_due"),
+        (pausing.MOVABLE.format(x=x), {"rows": packed}, "ix_deliveries_due"),
     ]
     for sql, fill, index in asked:
         found = await plan(full, sql, **fill)
