@@ -27,7 +27,7 @@ class Overview:
 
 
 async def overview(visit: Visit) -> Overview:
-    ways = tuple(Way(link.address, link.text) for link in links(visit) if not link.is_current)
+    ways = tuple(Way(link.address, link.text) for link in links(visit) if link.current != "page")
     found = None
     if visit.may("progress.see"):
         found = await visit.parts.progresses.of(Sight(await visit.units(), visit.viewer, visit.today()))
