@@ -13,11 +13,9 @@ from gateway.console import cookies, rendering
 from gateway.console.headers import guard_headers
 from gateway.console.origin import forgery
 from gateway.console.page import HOME, Act, Denied, Go, OutOfScope, Page, Said, Shown, Stage, Visit
-from gateway.console.parts import PARTS, Parts
+from gateway.console.parts import PARTS
 from gateway.console.ways import way_in
 from gateway.model.errors import NotFound, Overloaded, Refused, StorageBusy
-from gateway.storage.audit import append
-from gateway.storage.engine import Tx
 
 log = structlog.get_logger(__name__)
 VISIT: web.RequestKey[Visit] = web.RequestKey("visit", Visit)
@@ -48,7 +46,7 @@ async def answer(request: web.Request, page: Page | Act, *, is_twin: bool) -> we
     if isinstance(page, Act) and page.max_body_bytes:
         request = request.clone(client_max_size=page.max_body_bytes)
     parts = request.app[PARTS]
-    is_https = _is_https(parts)
+    is_https = parts.is_https
     token = cookies.read_token(request, is_https=is_https)
     is_known = token == request.cookies.get(cookies.session_name(is_https=is_https))
     signed = await parts.sessions.find(token) if is_known else None
@@ -84,7 +82,7 @@ async def _finish(visit: Visit, result: object, *, is_new: bool) -> web.StreamRe
         return rendering.json(shown.view, status=shown.status)
     template = shown.template or f"{visit.page.name}.html"
     response = await rendering.page(visit, template, shown.view, status=shown.status)
-    is_https = _is_https(visit.parts)
+    is_https = visit.parts.is_https
     if is_new:
         cookies.write_token(response, visit.token, is_https=is_https)
     if cookies.SAID in visit.request.cookies:
@@ -93,7 +91,7 @@ async def _finish(visit: Visit, result: object, *, is_new: bool) -> web.StreamRe
 
 
 def _send_on(visit: Visit, go: Go) -> web.StreamResponse:
-    is_https = _is_https(visit.parts)
+    is_https = visit.parts.is_https
     said = [*visit.said, *go.said]
     if visit.wants_json:
         told = [{"kind": one.kind, "text": visit.t(one.key, **one.fill)} for one in said]
@@ -165,14 +163,7 @@ async def _audit(visit: Visit, code: str, about: str) -> None:
     if visit.signed is None:
         log.info("console.refused", code=code, page=visit.page.path)
         return
-    who = visit.signed.user.login
-    now = visit.now_ms
-    act = f"{visit.request.method} {visit.page.path}"
-
-    async def note(tx: Tx) -> None:
-        await append(tx, now, who, "refused", about, act=act, code=code)
-
-    await visit.parts.db.write(note)
+    await visit.audit("refused", about, act=f"{visit.request.method} {visit.page.path}", code=code)
 
 
 def _carried(request: web.Request) -> list[Said]:
@@ -188,7 +179,3 @@ def _carried(request: web.Request) -> list[Said]:
 def _asks_json(request: web.Request) -> bool:
     accepted = request.headers.get("Accept", "")
     return "application/json" in accepted and "text/html" not in accepted
-
-
-def _is_https(parts: Parts) -> bool:
-    return parts.address is not None and parts.address.startswith("https:")

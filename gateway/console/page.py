@@ -43,9 +43,11 @@ from gateway.console.cookies import csrf_of
 from gateway.console.parts import Parts
 from gateway.console.words import WORDS
 from gateway.model.clock import local_date
+from gateway.model.reasons import REASONS, explain
 from gateway.model.roles import may
 from gateway.model.texts import Lang
 from gateway.stages.sessions import SignedIn
+from gateway.storage.audit import append
 from gateway.storage.users import User
 
 T = TypeVar("T")
@@ -217,9 +219,19 @@ class Visit:
         """A text in the reader's language."""
         return WORDS.get(key, self.lang, **fill)
 
+    def reason(self, code: str | None) -> str | None:
+        """One sentence for a reason code, also for what an outage left behind; None for what is no code."""
+        known = "upstream.waiting" if code and code.startswith("upstream.") else code
+        return explain(known, self.lang)[0] if known and known in REASONS else None
+
     def say(self, key: str, /, kind: str = "done", **fill: object) -> None:
         """A sentence at the top of the page that is shown now."""
         self.said.append(Said(key, fill, kind))
+
+    async def audit(self, act: str, about: str, /, **detail: object) -> None:
+        """Notes what this visitor did; `about` and `detail` hold no personal value."""
+        now, by = self.now_ms, self.user.login
+        await self.parts.db.write(lambda tx: append(tx, now, by, act, about, **detail))
 
     async def form(self) -> Mapping[str, Any]:
         """The fields that were posted; a file is a web.FileField. Several values: `request.post().getall`."""

@@ -74,5 +74,9 @@ class Parts:
     lang: Lang = "vi"  # for readers who have chosen none
     address: str | None = None  # at which people open the console, when it is not that of this process
 
+    @property
+    def is_https(self) -> bool:
+        return self.address is not None and self.address.startswith("https:")
+
 
 PARTS: web.AppKey[Parts] = web.AppKey("parts", Parts)

@@ -17,8 +17,6 @@ from gateway.model.reasons import REASONS
 from gateway.stages.cases import failures as cases
 from gateway.stages.cases.rechecking import recheck_cause
 from gateway.stages.cases.sight import Sight
-from gateway.storage.audit import append
-from gateway.storage.engine import Tx
 
 PATH = HOME + "/failures"
 
@@ -174,12 +172,7 @@ async def export(visit: Visit) -> web.Response:
     vendor_id, _ = await _vendor(visit)
     found = await cases.lines(desk_of(visit), sight, limit, code, vendor_id=vendor_id, size=cases.EXPORTED)
     content = _workbook(visit, sight, code, found)
-
-    async def note(tx: Tx) -> None:
-        about, where = f"cause:{code}", limit.code or "all"
-        await append(tx, visit.now_ms, visit.viewer.login, "list.export", about, unit=where, rows=len(found))
-
-    await visit.parts.db.write(note)
+    await visit.audit("list.export", f"cause:{code}", unit=limit.code or "all", rows=len(found))
     name = f"{visit.t('failures.file')} {code} {iso(visit.now_ms)[:10]}.xlsx"
     return file_answer(content, "failures.xlsx", name)
 

@@ -14,8 +14,7 @@ async def choose(visit: Visit) -> web.StreamResponse:
     response = web.Response(status=303, headers={"Location": safe_next(await visit.field("next"))})
     for lang in LANGS:
         if lang == wanted:
-            is_https = (visit.parts.address or "").startswith("https:")
-            cookies.write_language(response, lang, is_https=is_https)
+            cookies.write_language(response, lang, is_https=visit.parts.is_https)
     return response
 
 

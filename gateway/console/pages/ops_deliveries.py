@@ -4,7 +4,7 @@ No personal value is shown. An identifier is looked for by POST, through its bli
 """
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aiohttp import web
@@ -19,7 +19,6 @@ from gateway.queue.acts import replay
 from gateway.queue.listing import Filter, Line
 from gateway.queue.selection import BY_TEXT, text_pattern
 from gateway.stages.cases.keys import identifier_keys
-from gateway.storage.audit import append
 
 PATH = HOME + "/ops/deliveries"
 MAY = "queue.operate"
@@ -120,7 +119,7 @@ async def deliveries(visit: Visit) -> object:
     if told is not None and len(told) != 1:
         return await _view(visit, [], None, vendors, told)
     if told:
-        wanted = Filter(**_plain(wanted) | {"cause_id": told[0].id})
+        wanted = replace(wanted, cause_id=told[0].id)
     lines = await listing.latest_deliveries(
         visit.parts.db, wanted, before=visit.number("after"), limit=listing.PAGE + 1
     )
@@ -137,8 +136,7 @@ async def search(visit: Visit) -> Shown:
     async with visit.parts.db.read() as tx:
         for key in keys:
             ids += [row.delivery_id for row in await tx.rows(_BY_IDENTIFIER, key=key, most=MOST_FOUND)]
-    by, now = visit.user.login, visit.now_ms
-    await visit.parts.db.write(lambda tx: append(tx, now, by, "delivery.search", "identifier", found=len(ids)))
+    await visit.audit("delivery.search", "identifier", found=len(ids))
     lines = await listing.read_deliveries(visit.parts.db, ids[:MOST_FOUND])
     return Shown(await _view(visit, lines, None, vendors, [], looked_for=True))
 
@@ -238,9 +236,8 @@ async def replay_one(visit: Visit) -> Go:
     id_ = visit.number("id") or 0
     verify_again = await visit.field("again") == "verify"
     done = await replay(visit.parts.db, visit.parts.clock, [id_], verify_again=verify_again)
-    by, now = visit.user.login, visit.now_ms
     if done:
-        await visit.parts.db.write(lambda tx: append(tx, now, by, "delivery.replay", f"delivery:{id_}"))
+        await visit.audit("delivery.replay", f"delivery:{id_}")
     here = Go(f"{PATH}/{id_}")
     return here.saying("ops_deliveries.set_going") if done else here.saying("ops_deliveries.not_now", "warning")
 
@@ -289,10 +286,6 @@ async def _filter(visit: Visit) -> tuple[Filter, tuple[str, ...]]:
         module_code=visit.asked("module").strip().upper() or None,
     )
     return wanted, tuple(vendors)
-
-
-def _plain(wanted: Filter) -> dict[str, Any]:
-    return {name: getattr(wanted, name) for name in Filter.__dataclass_fields__}
 
 
 async def _by_text(visit: Visit) -> list[CauseChoice] | None:
@@ -364,11 +357,8 @@ def _row(visit: Visit, line: Line) -> Row:
 
 
 def _told(visit: Visit, code: str) -> str:
-    """One sentence for a code; what an outage left on a row is told as what it is."""
-    known = "upstream.waiting" if code.startswith("upstream.") else code
-    if known in REASONS:
-        return explain(known, visit.lang)[0]
-    return visit.t(f"ops_deliveries.reason.{code}") if code in _OWN else code
+    """One sentence for a code, also for those that only operators see."""
+    return visit.reason(code) or (visit.t(f"ops_deliveries.reason.{code}") if code in _OWN else code)
 
 
 _OWN = ("discarded", "withdrawn", "superseded", "replaced")
@@ -377,8 +367,7 @@ _OWN = ("discarded", "withdrawn", "superseded", "replaced")
 def _happened(visit: Visit, stage: str, outcome: str) -> str:
     known = ("verify", "deliver", "replay", "withdraw", "reconcile", "operator", "receive")
     name = visit.t(f"ops_deliveries.stage.{stage}") if stage in known else stage
-    code = "upstream.waiting" if outcome.startswith("upstream.") else outcome
-    return f"{name}: {explain(code, visit.lang)[0] if code in REASONS else outcome}"
+    return f"{name}: {visit.reason(outcome) or outcome}"
 
 
 PAGES = (

@@ -8,7 +8,6 @@ from gateway.console.page import HOME, Act, Go, Page, Shown, Visit, whole_number
 from gateway.model.clock import ICT
 from gateway.model.course_number import course_number
 from gateway.model.errors import NotFound
-from gateway.model.reasons import REASONS, explain
 from gateway.queue import replays
 from gateway.queue.job import Job
 from gateway.queue.replays import Fared
@@ -294,21 +293,19 @@ async def _number(visit: Visit, name: str, default: int, least: int, most: int) 
 
 def _what(visit: Visit, reason: str | None, cause_id: int | None) -> str:
     if reason is not None:
-        return explain(reason, visit.lang)[0] if reason in REASONS else reason
+        return visit.reason(reason) or reason
     return visit.t("ops_replay.cause_n", id=cause_id) if cause_id else visit.t("ops_replay.named")
 
 
 def _forecast(visit: Visit, code: str) -> str:
     if code in ("sends", "unknown"):
         return visit.t(f"ops_replay.forecast.{code}")
-    return explain(code, visit.lang)[0] if code in REASONS else code
+    return visit.reason(code) or code
 
 
 def _by(visit: Visit, code: str) -> str:
     """`held registry.not_found` -> words."""
-    reason = code.partition(" ")[2]
-    known = "upstream.waiting" if reason.startswith("upstream.") else reason
-    return explain(known, visit.lang)[0] if known in REASONS else visit.t("ops_replay.on_the_way")
+    return visit.reason(code.partition(" ")[2]) or visit.t("ops_replay.on_the_way")
 
 
 PAGES = (

@@ -11,15 +11,13 @@ from gateway.console.files import file_answer
 from gateway.console.page import HOME, Act, Go, Page, Visit
 from gateway.model.clock import iso
 from gateway.model.errors import ConfigError
-from gateway.model.reasons import REASONS, explain, owner_of
+from gateway.model.reasons import REASONS, owner_of
 from gateway.stages.cases.failures import EXPORTED, Line, lines
 from gateway.stages.cases.sight import Sight
 from gateway.stages.progress.counting import Count
 from gateway.stages.progress.headcounts import MAX_BYTES, read_headcounts
 from gateway.stages.progress.tree import Progress, Step, base_of
 from gateway.stages.progress.written import UPWARDS, digest, list_upwards, name_of, table
-from gateway.storage.audit import append
-from gateway.storage.engine import Tx
 
 PATH = HOME + "/progress"
 DRAWN = 20  # units in the chart; the table has all of them
@@ -96,10 +94,7 @@ def told(visit: Visit, found: Progress) -> Told:
         for line in found.lines
     )
     with_work = sorted((row for row in rows if row.people), key=lambda row: -row.to_do)
-    causes = tuple(
-        Cause(code, explain(code, visit.lang)[0] if code in REASONS else code, n)
-        for code, n in found.total.held.items()
-    )
+    causes = tuple(Cause(code, visit.reason(code) or code, n) for code, n in found.total.held.items())
     name = name_of(found, visit.lang)
     return Told(
         unit=found.unit.code if found.unit else None,
@@ -151,20 +146,13 @@ async def upwards(visit: Visit) -> web.Response:
     found, sight = await asked_for(visit)
     limit = sight.narrowed(visit.asked("unit") or None)
     assert limit is not None  # asked_for has looked
-    p = visit.parts
     desk = desk_of(visit)
     rows: list[Line] = []
     for code in found.total.held:
         if code in REASONS and owner_of(code, many=True) in UPWARDS:
             rows += await lines(desk, sight, limit, code, size=EXPORTED - len(rows))
     about = found.unit.code if found.unit else "*"
-
-    async def note(tx: Tx) -> None:
-        await append(
-            tx, visit.now_ms, visit.viewer.login, "export", "progress.upwards", unit=about, rows=len(rows)
-        )
-
-    await p.db.write(note)
+    await visit.audit("export", "progress.upwards", unit=about, rows=len(rows))
     content = list_upwards(rows, sight, visit.lang, visit.now_ms)
     return _file(visit, content, visit.t("progress.file.upwards"), found)
 

@@ -8,7 +8,6 @@ from gateway.console.page import HOME, Page, Visit
 from gateway.identity.difference import Parts, differences
 from gateway.identity.masking import mask
 from gateway.model.person import Snapshot
-from gateway.model.reasons import REASONS, explain
 from gateway.model.roles import ELSEWHERE
 from gateway.stages.cases.laid import named, written
 from gateway.stages.cases.reading import read_case
@@ -88,13 +87,12 @@ def _judged(visit: Visit, look: Look) -> Judged:
     if reason is None:
         said = visit.t("case.event.verified")
     else:
-        why = explain(reason, visit.lang)[0] if reason in REASONS else ""
-        said = visit.t("case.event.held", why=why)
+        said = visit.t("case.event.held", why=visit.reason(reason) or "")
     return Judged(look.at_ms, look.verdict.verified, said, look.verdict.policy_version)
 
 
 def _words(visit: Visit, codes: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(explain(code, visit.lang)[0] for code in codes if code in REASONS)
+    return tuple(said for code in codes if (said := visit.reason(code)))
 
 
 def _fields(visit: Visit, sight: Sight, then: Snapshot | None, now: Snapshot | None) -> tuple[Filed, ...]:
