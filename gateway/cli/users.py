@@ -13,6 +13,7 @@ from gateway.cli.exits import Exit
 from gateway.cli.opened import on_gateway, vendor_named
 from gateway.cli.output import Invocation, Json, invocation
 from gateway.model.errors import ConfigError, Refused
+from gateway.model.sheet_cells import plain_cell
 
 if TYPE_CHECKING:
     from gateway.app import Gateway
@@ -105,7 +106,7 @@ def import_users(
         if wanted.new and result is not None and not preview:
             try:
                 await acts.make(actor, wanted.new, keep)
-            except Exception:
+            except Exception:  # whatever it was is raised again; but passwords handed out must not be lost
                 if kept and not kept[-1]:
                     result.unlink()  # it is ours, and holds nobody
                 elif kept:
@@ -225,13 +226,13 @@ def _show(run: Invocation, handed: "Handed", json: bool, key: str) -> None:
 
 
 def _result(made: "Sequence[Handed]") -> bytes:
-    """CSV for a spreadsheet, with its signature; a leading sign that would make a formula is quoted."""
+    """CSV for a spreadsheet, with its signature; nothing in it runs as a formula."""
     text = StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(_RESULT)
     for new, password in made:
-        cells = (new.login, new.name, new.unit_code or "", new.role, password)
-        writer.writerow(["'" + cell if cell.startswith(("=", "+", "-", "@")) else cell for cell in cells])
+        cells = (new.login, new.name, new.unit_code, new.role, password)
+        writer.writerow([plain_cell(cell) for cell in cells])
     return text.getvalue().encode("utf-8-sig")
 
 

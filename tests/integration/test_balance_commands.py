@@ -67,11 +67,13 @@ async def test_a_vendors_totals_are_set_beside_ours(env, command, tmp_path):
     assert [(one["ours"], one["difference"]) for one in told["lines"]] == [(0, 5)]
 
 
-@pytest.mark.parametrize("text", ["total\n1\n", "vendor,n\nviettel,1\n", "vendor,total\nviettel,many\n"])
+@pytest.mark.parametrize(
+    "text", ["total\n1\n", "vendor,n\nviettel,1\n", "vendor,total\nviettel,many\n", "vendor,total\nviettel,²\n"]
+)
 def test_totals_that_cannot_be_read_are_refused(env, tmp_path, capsys, text):
     """Nothing is guessed from a file without the columns."""
     file = tmp_path / "totals.csv"
-    file.write_text(text)
+    file.write_text(text, "utf-8")
     assert run(["balance", "compare", str(file)], env) == 2
     assert "totals.csv" in capsys.readouterr().err
 

@@ -55,7 +55,7 @@ def read_totals(run: Invocation, file: Path, vendor: str | None) -> list[dict[st
     stated = []
     for row in reader:
         cells = {str(name).strip().lower(): (value or "").strip() for name, value in row.items() if name}
-        if not cells.get("total", "").isdigit():
+        if not cells.get("total", "").isdecimal():  # unlike isdigit, nothing that int() does not read
             raise ConfigError(run.text("balance.compare.bad_line", file=file, line=reader.line_num))
         stated.append(
             {
