@@ -9,10 +9,10 @@ import sys
 import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
-from typing import cast
+from typing import Generic, TypeVar, cast
 from urllib.parse import urlsplit
 
 import orjson
@@ -23,6 +23,7 @@ from bench.place import Place
 from bench.processes import Process, running
 from gateway.security.signatures import sign
 
+Came = TypeVar("Came")  # what came of it, as the generator's process tells
 WITHIN_S = 900.0
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.I)
 _TAKEN = b'"status":"accepted"'
@@ -63,26 +64,32 @@ class Sent:
         return set(self.statuses) == {"202"}
 
 
-class Load:
+class Load(Generic[Came]):
     """A load generator whose requests are built."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, came: type[Came]) -> None:
         self._process = process
+        self._came = came
 
-    async def go(self) -> Sent:
+    async def go(self) -> Came:
         """Sends everything. Raises: Failed."""
         await self._process.tell(b"go")
-        return Sent(**orjson.loads(await self._process.line(WITHIN_S)))
+        return self._came(**orjson.loads(await self._process.line(WITHIN_S)))
 
 
 @asynccontextmanager
-async def load(place: Place, spec: Spec) -> AsyncIterator[Load]:
-    """A load generator that is ready to go."""
-    argv, log = ["bench.load"], place.folder / "load.log"
-    async with running("load", argv, place.environment(), log, talks=True) as process:
+async def generator(name: str, place: Place, spec: Spec, came: type[Came]) -> AsyncIterator[Load[Came]]:
+    """The load generator of `bench/NAME.py`, ready to go."""
+    argv, log = [f"bench.{name}"], place.folder / f"{name}.log"
+    async with running(name, argv, place.environment(), log, talks=True) as process:
         await process.tell(orjson.dumps(asdict(spec)))
         assert await process.line(WITHIN_S) == b"ready\n"
-        yield Load(process)
+        yield Load(process, came)
+
+
+def load(place: Place, spec: Spec) -> AbstractAsyncContextManager[Load[Sent]]:
+    """A load generator that is ready to go."""
+    return generator("load", place, spec, Sent)
 
 
 class _Connection(asyncio.Protocol):

@@ -7,7 +7,7 @@ import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass
 
 import aiohttp
@@ -15,9 +15,8 @@ import orjson
 import uvloop
 
 from bench import completions
-from bench.load import WITHIN_S, Spec
+from bench.load import WITHIN_S, Load, Spec, generator
 from bench.place import Place
-from bench.processes import Process, running
 from gateway.security.signatures import sign
 
 PIECE_LINES = 100
@@ -33,26 +32,9 @@ class Streamed:
     cpu_s: float  # of the load generator itself
 
 
-class StreamLoad:
-    """A load generator whose lines are built."""
-
-    def __init__(self, process: Process) -> None:
-        self._process = process
-
-    async def go(self) -> Streamed:
-        """Sends everything. Raises: Failed."""
-        await self._process.tell(b"go")
-        return Streamed(**orjson.loads(await self._process.line(WITHIN_S)))
-
-
-@asynccontextmanager
-async def stream_load(place: Place, spec: Spec) -> AsyncIterator[StreamLoad]:
+def stream_load(place: Place, spec: Spec) -> AbstractAsyncContextManager[Load[Streamed]]:
     """A load generator that is ready to go. Of the spec, batches, warm requests and rates are not used."""
-    argv, log = ["bench.stream_load"], place.folder / "stream_load.log"
-    async with running("stream_load", argv, place.environment(), log, talks=True) as process:
-        await process.tell(orjson.dumps(asdict(spec)))
-        assert await process.line(WITHIN_S) == b"ready\n"
-        yield StreamLoad(process)
+    return generator("stream_load", place, spec, Streamed)
 
 
 async def _main(spec: Spec, wait_for_go: Callable[[], object]) -> Streamed:
