@@ -1,12 +1,12 @@
 """Cases in a browser: an admin finds a failure, understands it, sees it mended, and watches it clear."""
 
-import asyncio
 import re
 
 import pytest
 from playwright.async_api import expect
 
 from gateway.queue import payloads
+from tests.waiting import until
 
 CURABLE = ("attribute.name_mismatch", "attribute.birth_date_mismatch", "attribute.birth_date_swapped")
 
@@ -18,17 +18,16 @@ async def rows(world, sql: str, **fill):
 
 async def listed(world) -> None:
     """The lists follow the queue within seconds; tests begin once they have."""
-    async with asyncio.timeout(60):
-        while True:
-            [left] = await rows(
-                world,
-                "SELECT (SELECT COUNT(*) FROM deliveries WHERE kind = 'completion' AND state = 'held') - "
-                "(SELECT COUNT(*) FROM cases WHERE state = 'held') AS n",
-            )
-            [any_] = await rows(world, "SELECT COUNT(*) AS n FROM cases")
-            if not left.n and any_.n:
-                return
-            await asyncio.sleep(0.2)
+
+    async def has_followed() -> bool:
+        [found] = await rows(
+            world,
+            "SELECT (SELECT COUNT(*) FROM deliveries WHERE kind = 'completion' AND state = 'held') AS held, "
+            "(SELECT COUNT(*) FROM cases WHERE state = 'held') AS listed, (SELECT COUNT(*) FROM cases) AS n",
+        )
+        return found.held == found.listed and found.n > 0
+
+    await until(has_followed, within_s=60, every_s=0.2)
 
 
 async def sent(world, id_: int):

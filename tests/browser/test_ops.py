@@ -1,6 +1,5 @@
 """The operator's pages in a browser: deliveries, replays from plan to report, reconciliation."""
 
-import asyncio
 from collections import Counter
 
 import httpx
@@ -10,6 +9,7 @@ from playwright.async_api import Locator, Page, expect
 from gateway.model.states import State
 from gateway.queue.listing import Filter, latest_deliveries, states_of
 from tests.browser.looking import Console
+from tests.waiting import until
 
 
 async def one_held(console: Console) -> int:
@@ -155,12 +155,12 @@ async def refused_corrections(console: Console) -> tuple[str, list[int]]:
     assert vendor is not None
     receipts = await world.gateway.receive.receive(vendor, orjson.dumps(list(bodies.values())))
     ids = [one.delivery_id for one in receipts if one.delivery_id is not None]
-    stood: dict[int, State] = {}
-    async with asyncio.timeout(40):
-        while set(stood.values()) & {State.ACCEPTED, State.VERIFIED} or not stood:
-            await asyncio.sleep(0.1)
-            stood = await states_of(world.gateway.db, ids)
-    assert set(stood.values()) == {State.DEAD}
+
+    async def ends() -> set[State]:
+        stood = set((await states_of(world.gateway.db, ids)).values())
+        return set() if stood & {State.ACCEPTED, State.VERIFIED} else stood
+
+    assert await until(ends, every_s=0.1) == {State.DEAD}
     return module, ids
 
 
@@ -172,10 +172,13 @@ async def set_module(console: Console, module: str, *, known: bool) -> None:
 
 async def until_shown(page: Page, wanted: Locator) -> None:
     """Causes and outcomes follow a moment later; the page is asked again until they are there."""
-    async with asyncio.timeout(30):
-        while not await wanted.count():
-            await asyncio.sleep(0.3)
+
+    async def is_shown() -> bool:
+        if not await wanted.count():
             await page.reload()
+        return bool(await wanted.count())
+
+    await until(is_shown, every_s=0.3)
 
 
 async def test_only_operators_have_these_pages(console: Console) -> None:

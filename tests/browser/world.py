@@ -27,6 +27,7 @@ from gateway.sandbox.item import Item
 from gateway.sandbox.roster import StaffRow, write_roster
 from gateway.sandbox.vendor import VendorClient
 from gateway.settings import load
+from tests.waiting import until
 
 COMPLETIONS = 300
 OWN_PASSWORD = "con mèo ngủ trên mái nhà"
@@ -131,21 +132,22 @@ async def _sandbox(place: Place, roster: Path, env: Mapping[str, str]) -> AsyncI
 
 
 async def _answers(control: Control, process: asyncio.subprocess.Process) -> None:
-    async with asyncio.timeout(30):
-        while process.returncode is None:
-            try:
-                await control.records()
-            except aiohttp.ClientConnectionError:
-                await asyncio.sleep(0.05)
-            else:
-                return
-    raise AssertionError("the sandbox did not start")
+    async def is_up() -> bool:
+        assert process.returncode is None, "the sandbox did not start"
+        try:
+            await control.records()
+        except aiohttp.ClientConnectionError:
+            return False
+        return True
+
+    await until(is_up)
 
 
 async def _settled(gateway: Gateway) -> None:
-    async with asyncio.timeout(60):
-        while (await balance(gateway.db)).total.in_flight:
-            await asyncio.sleep(0.1)
+    async def is_still() -> bool:
+        return not (await balance(gateway.db)).total.in_flight
+
+    await until(is_still, within_s=60, every_s=0.1)
 
 
 def now_ms() -> int:

@@ -1,7 +1,5 @@
 """Replays through the whole pipeline: TEMIS refuses, it is mended, a replay delivers all of it, each once."""
 
-import asyncio
-
 import httpx
 import pytest
 
@@ -12,7 +10,8 @@ from gateway.queue.selection import Selection
 from gateway.sandbox.app import make_sandbox
 from gateway.sandbox.server import serving
 from gateway.stages.replay import Options
-from tests.integration.test_pipeline import ROSTER, Lab, running_gateway, viettel
+from tests.integration.test_pipeline import ROSTER, Lab, running_gateway, viettel, wait_for
+from tests.waiting import until
 
 MODULE = "/_control/temis/modules/GVPT03"
 DEAD = Selection(state="dead", reason="temis.module_unknown")
@@ -37,10 +36,11 @@ async def refused(lab, n: int) -> None:
 
 
 async def over(lab, job_id: int):
-    async with asyncio.timeout(30):
-        while not (job := await lab.gateway.jobs.find(job_id)).is_over:
-            await asyncio.sleep(0.02)
-    return job
+    async def ended():
+        job = await lab.gateway.jobs.find(job_id)
+        return job if job.is_over else None
+
+    return await until(ended)
 
 
 async def test_what_was_refused_is_delivered_once_it_is_mended(lab):
@@ -84,9 +84,7 @@ async def test_live_results_are_delivered_while_a_replay_waits_for_its_rate(lab)
     await lab.http.put(MODULE, json={"known": True})
     job = await g.replaying.begin(DEAD, Options(canary=0, rate_per_s=1), "an.operator")
     [receipt] = await lab.send(viettel(35))
-    async with asyncio.timeout(10):
-        while (await lab.reason("evt-35"))[0] != "delivered":
-            await asyncio.sleep(0.02)
+    await wait_for(lab, "evt-35", "delivered")
     assert receipt.status == "accepted"
     assert not (await g.jobs.find(job.id)).is_over
     assert await g.jobs.cancel(job.id)

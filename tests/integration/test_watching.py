@@ -10,14 +10,7 @@ from gateway.queue.causes import list_causes
 from gateway.stages.incidents import list_incidents
 from gateway.stages.shared_gates import EVERY_S
 from tests.integration.test_pipeline import Lab, lab, viettel, wait_for  # noqa: F401 - lab is a fixture
-
-
-async def until(ask):
-    """What `ask` finds, once it finds anything."""
-    async with asyncio.timeout(40):
-        while not (found := await ask()):
-            await asyncio.sleep(0.05)
-    return found
+from tests.waiting import until
 
 
 async def test_a_hold_shows_as_a_cause_within_seconds(lab: Lab):  # noqa: F811 - the fixture

@@ -1,7 +1,5 @@
 """A stage that works longer than one lease keeps its rows, unless they were taken from it."""
 
-import asyncio
-
 from gateway.model.outcomes import RetryLater
 from gateway.model.states import State
 from gateway.queue.acts import withdraw
@@ -10,12 +8,7 @@ from gateway.queue.keep import kept
 from gateway.queue.record import record
 from tests.builders import steady
 from tests.contract.queue.test_races import Acceptor, an_arrival, rows, take, verified
-
-
-async def until(ask) -> None:
-    async with asyncio.timeout(10):
-        while not await ask():
-            await asyncio.sleep(0.005)
+from tests.waiting import until
 
 
 async def test_rows_in_hand_stay_ours_and_what_is_taken_away_is_told(db, clock):
@@ -27,15 +20,15 @@ async def test_rows_in_hand_stay_ours_and_what_is_taken_away_is_told(db, clock):
         [found] = await rows(db, "SELECT due_at_ms FROM deliveries WHERE event_id = 'mine'")
         return found.due_at_ms == clock.now_ms() + 60
 
+    async def are_lost() -> frozenset[int]:
+        return ours.lost
+
     async with kept(db, clock, claimed, 60) as ours:
         clock.advance(ms=29_000)
         await until(is_renewed)
         assert ours.lost == frozenset()
         await withdraw(db, clock, 1, "withdrawn")
-        async with asyncio.timeout(10):
-            while not ours.lost:
-                await asyncio.sleep(0.005)
-        assert ours.lost == {d.id for d in claimed if d.event_id == "withdrawn"}
+        assert await until(are_lost) == {d.id for d in claimed if d.event_id == "withdrawn"}
     found = await rows(db, "SELECT due_at_ms FROM deliveries WHERE event_id = 'withdrawn'")
     assert found[0].due_at_ms is None
 
