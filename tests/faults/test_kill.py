@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import orjson
@@ -22,96 +23,25 @@ from gateway.model.clock import SystemClock
 from gateway.queue.balance import balance
 from gateway.queue.vendors import add_vendor
 from gateway.sandbox.app import make_sandbox
-from gateway.sandbox.roster import StaffRow
 from gateway.sandbox.server import serving
 from gateway.security.keys import KeyRing
-from gateway.security.signatures import sign
 from gateway.security.vault import Vault
 from gateway.storage.data_keys import ensure_data_keys
 from gateway.storage.engine import Database, open_database
 from gateway.storage.schema import migrate
 from tests.builders import free_port
+from tests.faults.both_vendors import ROSTER, VENDORS, Expected, Sent, Vendor
 
 ROUNDS = 20
-PEOPLE = 60
-MODULES = 15
 FAULTS = [
     {"target": "temis", "mode": "status", "status": 500, "probability": 0.1},
     {"target": "temis", "mode": "reset", "probability": 0.1},
     {"target": "temis", "mode": "silent", "probability": 0.2},
 ]
-ROSTER = [
-    StaffRow(
-        f"31000000{n:02d}", f"Trần Thị Hoa {n}", f"1985-03-{n % 28 + 1:02}", unit_code="31000717", role="GV"
-    )
-    for n in range(PEOPLE)
-]
-
-
-def item(n: int) -> dict:
-    """The n-th completion: people and modules repeat, so that retakes compete for one record."""
-    person, module = ROSTER[n % PEOPLE], n // PEOPLE % MODULES + 1
-    return {
-        "eventId": f"evt-{n}",
-        "eventType": "COURSE_COMPLETED",
-        "revision": 1,
-        "occurredAt": 1_773_032_400_000 + n,
-        "user": {
-            "userId": f"{n % PEOPLE:024x}",
-            "fullName": person.full_name if n % 50 else "Lê Văn Khác",
-            "birthday": "/".join(reversed(person.birth_date.split("-"))),
-            "sectorCode": "0" + person.sector_id,
-            "schoolCode": "31000717",
-            "position": "GV",
-        },
-        "course": {
-            "courseId": f"c{module}",
-            "courseCode": f"GVPT {module:02}",
-            "courseName": "Bồi dưỡng",
-            "schoolYear": "2025-2026",
-            "periods": 40,
-        },
-        "result": {"score": n % 50 / 10 + 5, "maxScore": 10, "passed": True, "certificateNo": f"C{n}"},
-    }
-
-
-class Vendor:
-    """Posts batches until each is answered with 202; remembers the receipts."""
-
-    def __init__(self, address: str, secret: str) -> None:
-        self._address = address
-        self._secret = secret
-        self.receipts: dict[str, str] = {}
-        self.sent = 0
-
-    async def post(self, http: httpx.AsyncClient, start: int, count: int) -> None:
-        body = orjson.dumps([item(n) for n in range(start, start + count)])
-        while True:
-            headers = sign(self._secret, f"msg-{start}", int(SystemClock().now_ms() / 1000), body)
-            try:
-                answer = await http.post(
-                    f"{self._address}/v1/vendors/viettel/completions",
-                    content=body,
-                    headers={**headers, "content-type": "application/json"},
-                )
-            except httpx.TransportError:
-                await asyncio.sleep(0.05)  # the server is dead just now: a vendor sends again
-                continue
-            if answer.status_code == 202:
-                for receipt in answer.json()["receipts"]:
-                    assert receipt["status"] in ("accepted", "duplicate"), receipt
-                    self.receipts[receipt["event_id"]] = receipt["delivery_id"]
-                self.sent += count
-                return
-            assert answer.status_code == 503, answer.text
-            await asyncio.sleep(0.05)
-
-    async def stream(self, stop: asyncio.Event) -> None:
-        async with httpx.AsyncClient(timeout=10) as http:
-            start = 0
-            while not stop.is_set():
-                await self.post(http, start, 10)
-                start += 10
+IN_FLIGHT = "SELECT 1 FROM deliveries WHERE state IN ('accepted', 'verified') LIMIT 1"
+ROWS = """
+SELECT d.id, v.name AS vendor, d.event_id, d.revision, d.state, d.reason, d.owner
+FROM deliveries d JOIN vendors v ON v.id = d.vendor_id WHERE d.kind = 'completion'"""
 
 
 @asynccontextmanager
@@ -140,14 +70,18 @@ async def until_ready(address: str) -> None:
 
 
 async def settled(db: Database) -> None:
+    """Nothing is under way any more, withdrawals of our own included."""
     async with asyncio.timeout(90):
-        while (await balance(db)).total.in_flight:
+        while True:
+            async with db.read() as tx:
+                if not await tx.rows(IN_FLIGHT):
+                    return
             await asyncio.sleep(0.1)
 
 
 @pytest.fixture
 async def place(tmp_path: Path):
-    """Keys, an empty database with one vendor, the sandbox, and the environment of the processes."""
+    """Keys, an empty database with both vendors, the sandbox, and the environment of the processes."""
     (tmp_path / "keys").mkdir(mode=0o700)
     keys = tmp_path / "keys" / "keys.json"
     keyring = KeyRing.generate(keys)
@@ -155,8 +89,9 @@ async def place(tmp_path: Path):
     await migrate(db)
     vault, clock = Vault(keyring), SystemClock()
     await ensure_data_keys(db, vault, clock)
-    secret = await add_vendor(db, vault, clock, "viettel", "viettel")
     port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    vendors = [Vendor(name, address, await add_vendor(db, vault, clock, name, name)) for name in VENDORS]
     async with serving(make_sandbox(ROSTER, seed=7)) as base:
         env = os.environ | {
             "LOG": str(tmp_path / "gateway.log"),
@@ -175,26 +110,37 @@ async def place(tmp_path: Path):
             "GATEWAY_TEMIS_BATCH_ITEMS": "20",
             "GATEWAY_CLAIM_ROWS": "50",
         }
-        yield db, secret, base, f"http://127.0.0.1:{port}", env
+        yield db, vendors, base, address, env
     await db.close()
 
 
 async def test_twenty_kills_lose_and_double_nothing(place):
-    """Every receipt ends as one TEMIS record, superseded by a better one, or an explained hold."""
-    db, secret, base, address, env = place
+    """Every receipt ends as one TEMIS record, superseded by a better one, or an explained hold.
+
+    Both vendors send, correct and take back meanwhile, much of it for the same records.
+    """
+    db, vendors, base, address, env = place
     chance = random.Random(2026)
-    vendor, stop = Vendor(address, secret), asyncio.Event()
-    async with httpx.AsyncClient(base_url=base) as control:
+    stop = asyncio.Event()
+
+    def told() -> int:
+        return sum(len(vendor.receipts) for vendor in vendors)
+
+    async with (
+        httpx.AsyncClient(base_url=base) as control,
+        httpx.AsyncClient(timeout=10) as http,
+        asyncio.TaskGroup() as streams,
+    ):
         await control.put("/_control/faults", json=FAULTS)
-        stream = asyncio.create_task(vendor.stream(stop))
+        sending = [streams.create_task(vendor.stream(http, stop)) for vendor in vendors]
         for round_ in range(ROUNDS):
             # In turn: the web process alone dies, the worker alone, both, and one that is both.
             web = ["serve"] if round_ % 4 == 3 else ["serve", "--no-worker"]
             async with process(*web, env=env) as serving_process, process("work", env=env) as working:
                 await until_ready(address)
-                before = vendor.sent
+                before = told()
                 async with asyncio.timeout(30):
-                    while vendor.sent < before + 20:
+                    while told() < before + 20:
                         await asyncio.sleep(0.005)
                 await asyncio.sleep(chance.uniform(0, 0.8))
                 first, second = (serving_process, working) if round_ % 2 else (working, serving_process)
@@ -205,55 +151,85 @@ async def test_twenty_kills_lose_and_double_nothing(place):
         async with process("serve", env=env) as last:
             await until_ready(address)
             stop.set()
-            await stream
+            await asyncio.wait(sending)
             await settled(db)
             last.send_signal(signal.SIGTERM)
             assert await asyncio.wait_for(last.wait(), 30) == 0
-        await check(db, vendor, control)
+        expected = Expected(vendors)
+        await check_rows(db, vendors, expected)
+        await check_temis(control, expected)
+    await check_that_it_can_fail(db)
 
 
-async def check(db: Database, vendor: Vendor, control: httpx.AsyncClient) -> None:
-    """Compares what the vendor was told, what our rows say and what TEMIS shows."""
-    assert vendor.sent >= ROUNDS * 20
+async def check_rows(db: Database, vendors: list[Vendor], expected: Expected) -> None:
+    """Each receipt is one row, and ended as the rules say; each vendor's balance closes."""
     sheet = await balance(db)
     assert sheet.closes
-    assert sheet.total.received == len(vendor.receipts) == vendor.sent
+    for vendor in vendors:
+        assert len(vendor.receipts) >= ROUNDS * 5
+        assert sheet.by_vendor[vendor.name].received == len(vendor.receipts)
     async with db.read() as tx:
-        rows = {r.event_id: r for r in await tx.rows("SELECT * FROM deliveries WHERE kind = 'completion'")}
-    assert {event: str(row.id) for event, row in rows.items()} == vendor.receipts
-    ends = Counter((row.state, row.reason) for row in rows.values())
-    assert ends.keys() <= {
+        found = await tx.rows(ROWS)
+    rows = {Sent(row.vendor, int(row.event_id[4:]), row.revision): row for row in found}
+    assert {sent: str(row.id) for sent, row in rows.items()} == expected.sent
+    ends = {sent: (row.state, row.reason) for sent, row in rows.items()}
+    assert {sent: end for sent, end in ends.items() if end not in expected.ends(sent)} == {}
+    assert set(ends.values()) == {
         ("delivered", None),
         ("voided", "superseded"),
+        ("voided", "replaced"),
+        ("voided", "withdrawn"),
         ("held", "attribute.name_mismatch"),
-    }, ends
-    assert len(ends) == 3, "each way to end is met"
-    records = [
-        orjson.loads(line) for line in (await control.get("/_control/temis/records")).content.splitlines()
-    ]
-    assert len(records) == ends["delivered", None]
-    best: dict[tuple[str, str], int] = {}
-    for n in range(vendor.sent):
-        if n % 50 == 0:
-            continue
-        key = (ROSTER[n % PEOPLE].sector_id, f"GVPT{n // PEOPLE % MODULES + 1:02}")
-        if key not in best or (n % 50, n) > (best[key] % 50, best[key]):
-            best[key] = n
-    shown = {(r["sector_id"], r["module_code"]): r["certificate_no"] for r in records}
-    assert shown == {key: f"C{n}" for key, n in best.items()}
-    writes = [orjson.loads(line) for line in (await control.get("/_control/temis/writes")).content.splitlines()]
-    created = Counter(str(w["key"]) for w in writes if w["op"] == "created")
+    }, "each way to end is met"
+    assert {sent.vendor for sent in expected.standing.values()} == set(VENDORS)
+    assert all(row.owner for row in found if row.state == "held"), "a hold says whose it is"
+
+
+async def check_temis(control: httpx.AsyncClient, expected: Expected) -> None:
+    """TEMIS shows the best result of each record, was told of none twice, and of none that was taken back."""
+    records = await lines(control, "records")
+    shown = {(r["sector_id"], r["module_code"]): r for r in records if not r["withdrawn"]}
+    assert len(records) == len({r["key"] for r in records})
+    told = {key: (r["vendor"], r["certificate_no"], r["score"]) for key, r in shown.items()}
+    assert told == {
+        key: (sent.vendor, sent.certificate, sent.score / 10) for key, sent in expected.standing.items()
+    }
+    assert {r["key"] for r in records if r["withdrawn"]}, "a record with nothing left is taken back"
+    writes = await lines(control, "writes")
+    created = Counter(w["key"] for w in writes if w["op"] == "created")
     assert set(created.values()) == {1}, "one created per key"
     assert all(w["old_digest"] != w["new_digest"] for w in writes), "no content-equal second write"
+    again = Counter((w["sector_id"], w["module_code"], w["new_digest"]) for w in writes)
+    back = {key[:2] for key, times in again.items() if times > 1}
+    assert back <= expected.unsettled, "an older result came back where no newer one was taken away"
+
+
+async def check_that_it_can_fail(db: Database) -> None:
+    """Without one row of many the balance does not close, though it is a loser's."""
+    await db.write(
+        lambda tx: tx.run(
+            "DELETE FROM deliveries WHERE id = (SELECT MIN(id) FROM deliveries WHERE reason = 'withdrawn')"
+        )
+    )
+    assert not (await balance(db)).closes
+
+
+async def lines(control: httpx.AsyncClient, what: str) -> list[dict[str, Any]]:
+    """An NDJSON answer of the sandbox about TEMIS."""
+    answer = await control.get(f"/_control/temis/{what}")
+    return [orjson.loads(line) for line in answer.content.splitlines()]
 
 
 async def test_the_balance_does_not_close_when_a_row_is_deleted_by_hand(place):
-    """The check can fail: a delivery that vanishes is missed by its vendor's sheet."""
-    db, secret, _, address, env = place
-    vendor = Vendor(address, secret)
+    """The check can fail: a delivery that vanishes is missed by its vendor's sheet, and by no other's."""
+    db, vendors, _, address, env = place
     async with process("serve", "--no-worker", env=env), httpx.AsyncClient() as http:
         await until_ready(address)
-        await vendor.post(http, 0, 10)
+        for vendor in vendors:
+            await vendor.post(http, [Sent(vendor.name, n) for n in range(10)])
     assert (await balance(db)).closes
-    await db.write(lambda tx: tx.run("DELETE FROM deliveries WHERE event_id = 'evt-3'"))
-    assert not (await balance(db)).closes
+    gone = vendors[1].receipts[Sent("vnpt", 3)]
+    await db.write(lambda tx: tx.run("DELETE FROM deliveries WHERE id = :id", id=int(gone)))
+    sheet = await balance(db)
+    assert not sheet.closes
+    assert {name: one.closes for name, one in sheet.by_vendor.items()} == {"viettel": True, "vnpt": False}
