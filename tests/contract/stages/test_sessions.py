@@ -1,61 +1,17 @@
 """Sessions on both engines, with a clock that tests move: how long they last, and what ends them."""
 
-from datetime import date
-
 import pytest
-from argon2 import PasswordHasher
 
-from gateway.bdtx.unit_store import UnitRegister, save
-from gateway.bdtx.units import Level, Unit
-from gateway.bdtx.units_file import Plan
 from gateway.model.clock import HOUR_MS, MINUTE_MS
-from gateway.security import passwords, totp
-from gateway.security.keys import KeyRing
-from gateway.security.vault import Vault
+from gateway.security import totp
 from gateway.stages.sessions import Sessions, digest_of
-from gateway.stages.sign_in import Outcome, SignIn
-from gateway.stages.users import Actor, UserActs
+from gateway.stages.sign_in import Outcome
 from gateway.storage.audit import read_audit
-from gateway.storage.data_keys import ensure_data_keys
 from gateway.storage.users import NewUser, find_user, set_totp
+from tests.contract.stages.conftest import MACHINE
 
-UNITS = [
-    Unit("31", "Sở Hải Phòng", Level.DEPARTMENT),
-    Unit("11617", "UBND phường An Hải", Level.COMMUNE, "31", date(2025, 7, 1)),
-    Unit("31312401", "TH An Đồng", Level.SCHOOL, "11617", teaches=("TH",)),
-]
-MACHINE = Actor("machine:test")
 IDLE_MS, LONGEST_MS = 30 * MINUTE_MS, 12 * HOUR_MS
 OWN = "con mèo ngủ trên mái"
-
-
-@pytest.fixture(autouse=True)
-def _cheap_hashes(monkeypatch):
-    """The same Argon2id with less memory: what is tested here is not its price."""
-    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
-
-
-@pytest.fixture
-async def vault(db, clock, tmp_path):
-    made = Vault(KeyRing.generate(tmp_path / "keys" / "keys.json"))
-    await ensure_data_keys(db, made, clock)
-    return made
-
-
-@pytest.fixture
-async def register(db, clock):
-    await save(db, clock, Plan(new=UNITS), actor="machine:test", file="units.csv", content=b"")
-    return UnitRegister(db, clock)
-
-
-@pytest.fixture
-def acts(db, clock, vault, register):
-    return UserActs(db, clock, vault, register)
-
-
-@pytest.fixture
-def sign_in(db, clock, vault, register):
-    return SignIn(db, clock, vault, register)
 
 
 @pytest.fixture

@@ -6,67 +6,24 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from argon2 import PasswordHasher
 
 from gateway.bdtx.sheets import parse_sheet
-from gateway.bdtx.unit_store import UnitRegister, save
-from gateway.bdtx.units import Level, Unit, Units
-from gateway.bdtx.units_file import Plan
+from gateway.bdtx.units import Units
 from gateway.model.clock import DAY_MS
 from gateway.model.errors import NotFound, Refused
 from gateway.model.texts import Texts
-from gateway.security import passwords, totp
-from gateway.security.keys import KeyRing
-from gateway.security.vault import Vault
+from gateway.security import totp
 from gateway.stages import users as users_stage
-from gateway.stages.sign_in import Outcome, SignIn
-from gateway.stages.users import Actor, UserActs, fault_of
+from gateway.stages.sign_in import Outcome
+from gateway.stages.users import fault_of
 from gateway.stages.users_file import COLUMNS, REQUIRED, TEXTS, read_wanted
 from gateway.storage.audit import read_audit
 from gateway.storage.audit_seals import BOUND
-from gateway.storage.data_keys import ensure_data_keys
 from gateway.storage.users import NewUser, find_user, read_users
+from tests.contract.stages.conftest import MACHINE, UNITS
 from tests.generated import ROOT
 
-UNITS = [
-    Unit("31", "Sở Hải Phòng", Level.DEPARTMENT),
-    Unit("11581", "UBND phường An Dương", Level.COMMUNE, "31", date(2025, 7, 1)),
-    Unit("11617", "UBND phường An Hải", Level.COMMUNE, "31", date(2025, 7, 1)),
-    Unit("31312401", "TH An Đồng", Level.SCHOOL, "11617", teaches=("TH",)),
-    Unit("31312402", "TH Hồng Phong", Level.SCHOOL, "11581", teaches=("TH",)),
-    Unit("DHSP", "Đại học Sư phạm", Level.ORGANISER),
-]
-MACHINE = Actor("machine:test")
 GOOD = "con mèo ngủ trên mái"
-
-
-@pytest.fixture(autouse=True)
-def _cheap_hashes(monkeypatch):
-    """The same Argon2id with less memory: what is tested here is not its price."""
-    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
-
-
-@pytest.fixture
-async def vault(db, clock, tmp_path):
-    made = Vault(KeyRing.generate(tmp_path / "keys" / "keys.json"))
-    await ensure_data_keys(db, made, clock)
-    return made
-
-
-@pytest.fixture
-async def register(db, clock):
-    await save(db, clock, Plan(new=UNITS), actor="machine:test", file="units.csv", content=b"")
-    return UnitRegister(db, clock)
-
-
-@pytest.fixture
-def acts(db, clock, vault, register):
-    return UserActs(db, clock, vault, register)
-
-
-@pytest.fixture
-def sign_in(db, clock, vault, register):
-    return SignIn(db, clock, vault, register)
 
 
 async def made(acts, login="hoa", role="unit_admin", unit="31312401", actor=MACHINE):
