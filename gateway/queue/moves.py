@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from gateway.model.states import State
+from gateway.storage.cursors import keep_cursor, read_cursor
 from gateway.storage.engine import Database, Tx
 from gateway.storage.leases import Lease, hold_in
 
@@ -27,9 +28,6 @@ NEWEST = {
         "CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint) AS oldest FROM attempts"
     ),
 }
-KEEP = """
-INSERT INTO cursors (name, value, at_ms) VALUES (:name, :value, :at)
-ON CONFLICT (name) DO UPDATE SET value = excluded.value, at_ms = excluded.at_ms"""
 # The range of attempts is walked first; then each is asked whose it is.
 MOVES = """
 SELECT a.id, a.at_ms, a.stage, a.outcome, a.to_state, d.id AS delivery_id, d.vendor_id, d.event_id, d.revision
@@ -83,7 +81,7 @@ async def publish(db: Database, lease: Lease, now_ms: int, ttl_ms: int) -> int:
 
         async def in_tx(tx: Tx) -> None:
             await hold_in(tx, lease, now_ms, ttl_ms)
-            await tx.run(KEEP, name=MARK, value=value, at=now_ms)
+            await keep_cursor(tx, MARK, value, now_ms)
 
         await db.write(in_tx)
     return mark
@@ -129,6 +127,6 @@ async def newest_mark(db: Database) -> int:
 
 
 async def _marks(tx: Tx) -> tuple[int, int, int]:
-    found = await tx.rows("SELECT value FROM cursors WHERE name = :name", name=MARK)
-    mark, waiting, horizon = orjson.loads(found[0].value) if found else (0, 0, 0)
+    found = await read_cursor(tx, MARK)
+    mark, waiting, horizon = orjson.loads(found.value) if found else (0, 0, 0)
     return mark, waiting, horizon

@@ -10,6 +10,7 @@ from functools import partial
 from gateway.model.clock import Clock
 from gateway.model.outcomes import Wait
 from gateway.queue.lanes import INTERACTIVE
+from gateway.storage.cursors import keep_cursor
 from gateway.storage.engine import Database, Tx
 
 _LOCK_KEY = 0x77616B65  # "wake"
@@ -27,9 +28,6 @@ UNION ALL SELECT '*', '*' FROM cursors WHERE name = 'wakes.pruned' AND CAST(valu
 PRUNED = ("*", "*")
 OLDEST = "SELECT seq, at_ms FROM wakes WHERE seq < (SELECT MAX(seq) FROM wakes) ORDER BY seq LIMIT :limit"
 PRUNE = "DELETE FROM wakes WHERE seq <= :through"
-NOTE_PRUNED = """
-INSERT INTO cursors (name, value, at_ms) VALUES ('wakes.pruned', :through, :now)
-ON CONFLICT (name) DO UPDATE SET value = excluded.value, at_ms = excluded.at_ms"""
 PAGE = 1_000  # keys or holds in one transaction: a hundred thousand would stop everybody else
 PAGE_OF = """
 SELECT delivery_id FROM waits WHERE kind = :kind AND key = :key AND delivery_id > :last
@@ -145,6 +143,6 @@ async def _prune_page(tx: Tx, *, before: int) -> int:
             break
         old, through = old + 1, row.seq
     if through is not None:
-        await tx.run(NOTE_PRUNED, through=str(through), now=before)
+        await keep_cursor(tx, "wakes.pruned", str(through), before)
         await tx.run(PRUNE, through=through)
     return old

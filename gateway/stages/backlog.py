@@ -10,6 +10,7 @@ import orjson
 from gateway.model.clock import SECOND_MS, Clock
 from gateway.observe.metrics import Metrics
 from gateway.queue.balance import balance
+from gateway.storage.cursors import keep_cursor
 from gateway.storage.engine import Database
 from gateway.storage.leases import Lease
 
@@ -28,9 +29,6 @@ SELECT COUNT(*) AS n FROM (
     SELECT unknown_since_ms AS since FROM deliveries
     WHERE state = 'verified' AND due_at_ms IS NOT NULL LIMIT 100000) AS part
 WHERE since IS NOT NULL"""
-SAVE = """
-INSERT INTO cursors (name, value, at_ms) VALUES (:name, :value, :at)
-ON CONFLICT (name) DO UPDATE SET value = excluded.value, at_ms = excluded.at_ms"""
 
 
 class Backlog:
@@ -53,7 +51,7 @@ class Backlog:
         if told != self._kept:
             now = self._clock.now_ms()
             value = told.decode()
-            await self._db.write(lambda tx: tx.run(SAVE, name=ROW, value=value, at=now))
+            await self._db.write(lambda tx: keep_cursor(tx, ROW, value, now))
             self._kept = told
         now = self._clock.now_ms()
         for state, (n, oldest_ms) in waiting.items():

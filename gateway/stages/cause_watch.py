@@ -18,6 +18,7 @@ from gateway.observe.metrics import Metrics
 from gateway.queue.alerts import Alert, Severity, raise_in
 from gateway.queue.cause_log import Ended, Failure, Opened, any_quiet, count_affected, end_quiet, take_in
 from gateway.queue.moves import newest_mark
+from gateway.storage.cursors import keep_cursor, read_cursor
 from gateway.storage.engine import Database, Tx
 from gateway.storage.leases import Lease, hold_in
 
@@ -44,9 +45,6 @@ SELECT (a.at_ms - d.received_at_ms) / 100 AS tenths, COUNT(*) AS n
 FROM attempts a JOIN deliveries d ON d.id = a.delivery_id
 WHERE {_RANGE} AND a.to_state = 'delivered' GROUP BY 1"""
 SUBJECTS = "SELECT w.delivery_id, w.key FROM {x} JOIN waits w ON w.delivery_id = x.id AND w.kind = 'course'"
-SAVE = """
-INSERT INTO cursors (name, value, at_ms) VALUES (:name, :value, :at)
-ON CONFLICT (name) DO UPDATE SET value = excluded.value, at_ms = excluded.at_ms"""
 
 
 class _Read(NamedTuple):
@@ -99,8 +97,8 @@ class CauseWatch:
     async def _begin(self, lease: Lease) -> None:
         if lease.fence != self._fence:  # another process may have led meanwhile
             async with self._db.read() as tx:
-                found = await tx.rows("SELECT value FROM cursors WHERE name = :name", name=CURSOR_NAME)
-            self._after = int(found[0].value) if found else 0
+                found = await read_cursor(tx, CURSOR_NAME)
+            self._after = int(found.value) if found else 0
             self._fence = lease.fence
 
     async def _turn(self, lease: Lease) -> bool:
@@ -115,7 +113,7 @@ class CauseWatch:
                 await hold_in(tx, lease, now, self._ttl_ms)
                 opened = await take_in(tx, read.failures, read.recovered)
                 await raise_in(tx, now, [one for cause in opened for one in _opened(cause)])
-                await tx.run(SAVE, name=CURSOR_NAME, value=str(read.upto), at=now)
+                await keep_cursor(tx, CURSOR_NAME, str(read.upto), now)
 
             await self._db.write(in_tx)
             self._saved_at_ms = now

@@ -18,16 +18,13 @@ from gateway.identity.policy_changes import codes_concerned, tables_of
 from gateway.model.clock import Clock
 from gateway.model.outcomes import Wait
 from gateway.queue.wake import wake_pages
+from gateway.storage.cursors import Cursor, keep_cursor, read_cursor
 from gateway.storage.engine import Database, Tx
 from gateway.storage.leases import Lease, hold_in
 
 log = structlog.get_logger(__name__)
 
 POLICY, UNITS = "policy.noted", "units.noted"  # names of cursors
-READ = "SELECT value, at_ms FROM cursors WHERE name = :name"
-NOTE = """
-INSERT INTO cursors (name, value, at_ms) VALUES (:name, :value, :at)
-ON CONFLICT (name) DO UPDATE SET value = excluded.value, at_ms = excluded.at_ms"""
 
 
 class ChangedRules:
@@ -88,14 +85,13 @@ class ChangedRules:
 
         return await wake_pages(self._db, self._clock, list(waits), cause=cause, before=led)
 
-    async def _noted(self, name: str) -> tuple[str, int] | None:
+    async def _noted(self, name: str) -> Cursor | None:
         async with self._db.read() as tx:
-            found = await tx.rows(READ, name=name)
-        return (found[0].value, int(found[0].at_ms)) if found else None
+            return await read_cursor(tx, name)
 
     async def _note(self, lease: Lease, name: str, value: str, at_ms: int) -> None:
         async def in_tx(tx: Tx) -> None:
             await hold_in(tx, lease, self._clock.now_ms(), self._ttl_ms)
-            await tx.run(NOTE, name=name, value=value, at=at_ms)
+            await keep_cursor(tx, name, value, at_ms)
 
         await self._db.write(in_tx)

@@ -19,6 +19,7 @@ from gateway.bdtx.unit_store import UnitRegister
 from gateway.model.clock import DAY_MS, MINUTE_MS, SECOND_MS, Clock, local_date
 from gateway.queue.alerts import Alert, Severity, raise_in
 from gateway.queue.lanes import DEADLINE, VENDOR
+from gateway.storage.cursors import keep_cursor, read_cursor
 from gateway.storage.engine import Database, Tx
 from gateway.storage.leases import Lease, hold_in
 
@@ -53,9 +54,6 @@ UPDATE deliveries SET lane = {DEADLINE}, due_at_ms = :since WHERE id IN (
     AND d.state IN {_IN_FLIGHT} AND d.lane >= {VENDOR} AND d.due_at_ms <= :now AND d.received_at_ms <= :before
     AND d.vendor_id NOT IN (SELECT id FROM vendors WHERE paused_at_ms IS NOT NULL) LIMIT {ROWS})
 AND due_at_ms <= :now"""
-SAVE = """
-INSERT INTO cursors (name, value, at_ms) VALUES (:name, :value, :at)
-ON CONFLICT (name) DO UPDATE SET value = excluded.value, at_ms = excluded.at_ms"""
 TOLD = "UPDATE deadlines SET told_at_ms = :now WHERE id = :id"
 
 
@@ -80,8 +78,8 @@ def forecast(deadline: Deadline, waiting: int, held: int, rate_per_s: float, now
 async def read_forecasts(db: Database) -> dict[int, Forecast]:
     """As the leader made them within the last minute, by deadline."""
     async with db.read() as tx:
-        rows = await tx.rows("SELECT value FROM cursors WHERE name = :name", name=ROW)
-    return {one["deadline_id"]: Forecast(**one) for one in orjson.loads(rows[0].value)} if rows else {}
+        found = await read_cursor(tx, ROW)
+    return {one["deadline_id"]: Forecast(**one) for one in orjson.loads(found.value)} if found else {}
 
 
 async def forecast_of_unit(
@@ -145,7 +143,7 @@ class DeadlineWatch:
 
         async def in_tx(tx: Tx) -> None:
             await hold_in(tx, lease, now, self._ttl_ms)
-            await tx.run(SAVE, name=ROW, value=value, at=now)
+            await keep_cursor(tx, ROW, value, now)
             await raise_in(tx, now, [_alert(d, f) for d, f in missed])
             for d, _ in missed:
                 await tx.run(TOLD, id=d.id, now=now)

@@ -4,6 +4,7 @@ import structlog
 
 from gateway.model.clock import DAY_MS, HOUR_MS, Clock, day_number
 from gateway.queue.alerts import Alert, Severity, raise_in
+from gateway.storage.cursors import keep_cursor, read_cursor
 from gateway.storage.engine import Database, Tx
 from gateway.storage.leases import Lease, hold_in
 
@@ -14,9 +15,6 @@ NAME = "sources.warned"
 
 ENDING = """
 SELECT name, valid_to FROM vendors WHERE valid_to >= :today AND valid_to <= :latest ORDER BY valid_to, name"""
-KEEP = """
-INSERT INTO cursors (name, value, at_ms) VALUES (:name, :value, :now)
-ON CONFLICT (name) DO UPDATE SET value = excluded.value, at_ms = excluded.at_ms"""
 
 
 class Expiring:
@@ -44,10 +42,10 @@ class Expiring:
         for row in await tx.rows(ENDING, today=day_number(now), latest=latest):
             step = min(step for step in STEPS_D if row.valid_to <= day_number(now + step * DAY_MS))
             key, value = f"{NAME}:{row.name}", f"{row.valid_to}:{step}"
-            known = await tx.rows("SELECT value FROM cursors WHERE name = :name", name=key)
-            if known and known[0].value == value:
+            known = await read_cursor(tx, key)
+            if known and known.value == value:
                 continue
-            await tx.run(KEEP, name=key, value=value, now=now)
+            await keep_cursor(tx, key, value, now)
             severity = Severity.WARNING if step > 1 else Severity.CRITICAL
             detail = {"last_day": row.valid_to, "within_days": step}
             alerts.append(Alert("source.ending", severity, f"vendor:{row.name}", detail))

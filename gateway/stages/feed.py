@@ -18,14 +18,11 @@ from gateway.model.person import LookupKey
 from gateway.observe.metrics import Metrics
 from gateway.outbound.gate import Gate
 from gateway.stages.changes import PAGE, RECENT_MS, Changes, Taken
+from gateway.storage.cursors import Cursor, keep_cursor, read_cursor
 from gateway.storage.engine import Database, Tx
 from gateway.storage.leases import Lease, hold_in
 
 log = structlog.get_logger(__name__)
-
-CURSOR = """
-INSERT INTO cursors (name, value, at_ms) VALUES (:name, :value, :at)
-ON CONFLICT (name) DO UPDATE SET value = excluded.value, at_ms = excluded.at_ms"""
 
 
 class ChangeSource(Protocol):
@@ -95,7 +92,7 @@ class Feed:
             await hold_in(tx, lease, now, self._ttl_ms)
             taken = await self._changes.take_in(tx, page.changes, now)
             at_ms = await self._complete_ms(tx, page, now)
-            await tx.run(CURSOR, name=FEED, value=page.next, at=at_ms)
+            await keep_cursor(tx, FEED, page.next, at_ms)
             return taken
 
         taken = await self._db.write(in_tx)
@@ -105,8 +102,8 @@ class Feed:
 
     async def _complete_ms(self, tx: Tx, page: ChangePage, now: int) -> int:
         """Up to when the feed has been read: the whole only once its end is reached, and never backwards."""
-        found = await tx.rows("SELECT at_ms FROM cursors WHERE name = :name", name=FEED)
-        before = found[0].at_ms if found else 0
+        found = await read_cursor(tx, FEED)
+        before = found.at_ms if found else 0
         return max(before, now - page.lag_ms) if not page.more else before
 
     async def _refresh(self, keys: frozenset[LookupKey]) -> None:
@@ -117,7 +114,6 @@ class Feed:
         if error is not None:
             log.warning("feed.refresh_postponed", people=len(keys), error=error.code)
 
-    async def _cursor(self) -> tuple[str, int]:
+    async def _cursor(self) -> Cursor:
         async with self._db.read() as tx:
-            found = await tx.rows("SELECT value, at_ms FROM cursors WHERE name = :name", name=FEED)
-        return (found[0].value, found[0].at_ms) if found else ("", 0)
+            return await read_cursor(tx, FEED) or Cursor("", 0)

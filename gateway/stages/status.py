@@ -16,6 +16,7 @@ from gateway.outbound.breaker import BreakerState
 from gateway.outbound.destinations import TOLD, Standing, contact, standings_in
 from gateway.outbound.maintenance import Window, windows_in
 from gateway.stages.backlog import ROW
+from gateway.storage.cursors import read_cursor
 from gateway.storage.engine import Database
 
 TEXTS = Texts.load(Path(__file__).parent / "status_texts")
@@ -86,8 +87,8 @@ class StatusBoard:
         async with self._db.read() as tx:
             standings = await standings_in(tx)
             windows = await windows_in(tx, now)
-            rows = await tx.rows("SELECT value FROM cursors WHERE name = :name", name=ROW)
-        backlog = orjson.loads(rows[0].value) if rows else {}
+            counted = await read_cursor(tx, ROW)
+        backlog = orjson.loads(counted.value) if counted else {}
         found = []
         for name, standing in standings.items():
             near = [w for w in windows if w.destination == name and w.from_ms <= now + AHEAD_MS]

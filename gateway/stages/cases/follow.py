@@ -34,6 +34,7 @@ from gateway.security.blind import BlindIndex
 from gateway.security.vault import Vault
 from gateway.stages.cases.keys import keys_of
 from gateway.stages.cases.rows import CaseRow, write_in
+from gateway.storage.cursors import keep_cursor, read_cursor
 from gateway.storage.engine import Database, Tx
 from gateway.storage.leases import Lease, hold_in
 
@@ -62,9 +63,6 @@ MISSED = f"""
 SELECT {_WANTED} FROM deliveries d LEFT JOIN cases c ON c.delivery_id = d.id
 WHERE d.id > :after AND d.id <= :upto AND d.kind = 'completion' AND c.delivery_id IS NULL
 ORDER BY d.id LIMIT {BATCH}"""
-SAVE = """
-INSERT INTO cursors (name, value, at_ms) VALUES (:name, :value, :at)
-ON CONFLICT (name) DO UPDATE SET value = excluded.value, at_ms = excluded.at_ms"""
 
 
 class Source(NamedTuple):
@@ -127,9 +125,9 @@ class FollowCases:
             if is_more:
                 await asyncio.sleep(_SHARE * (time.monotonic() - began))
         async with self._db.read() as tx:
-            found = await tx.rows("SELECT at_ms FROM cursors WHERE name = :name", name=CURSOR_NAME)
+            found = await read_cursor(tx, CURSOR_NAME)
         if found:
-            self._metrics.cases_lag.set(max(0, self._clock.now_ms() - found[0].at_ms) / SECOND_MS)
+            self._metrics.cases_lag.set(max(0, self._clock.now_ms() - found.at_ms) / SECOND_MS)
 
     async def _turn(self, lease: Lease) -> bool:
         """One batch of each kind, committed with how far it was read. Returns: whether there may be more."""
@@ -160,7 +158,7 @@ class FollowCases:
         async def in_tx(tx: Tx) -> None:
             await hold_in(tx, lease, self._clock.now_ms(), self._ttl_ms)
             await write_in(tx, rows)
-            await tx.run(SAVE, name=CURSOR_NAME, value=orjson.dumps(list(read)).decode(), at=at_ms)
+            await keep_cursor(tx, CURSOR_NAME, orjson.dumps(list(read)).decode(), at_ms)
 
         await self._db.write(in_tx)
 
@@ -259,8 +257,8 @@ def is_verified(row: Any) -> bool:
 
 
 async def _cursor(tx: Tx) -> tuple[Read, int]:
-    found = await tx.rows("SELECT value, at_ms FROM cursors WHERE name = :name", name=CURSOR_NAME)
-    return (Read(*orjson.loads(found[0].value)), found[0].at_ms) if found else (Read(), 0)
+    found = await read_cursor(tx, CURSOR_NAME)
+    return (Read(*orjson.loads(found.value)), found.at_ms) if found else (Read(), 0)
 
 
 def _advanced(read: Read, delivery: int, attempt: int, now: int, *, settled: bool) -> Read:

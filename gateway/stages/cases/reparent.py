@@ -14,8 +14,9 @@ import structlog
 from gateway.bdtx.places import Place, place_of
 from gateway.bdtx.unit_store import VERSION, UnitRegister
 from gateway.model.clock import Clock, day_number, local_date
-from gateway.stages.cases.follow import SAVE, Source, sources_in, units_of
+from gateway.stages.cases.follow import Source, sources_in, units_of
 from gateway.stages.cases.rows import place_in
+from gateway.storage.cursors import keep_cursor, read_cursor
 from gateway.storage.engine import Database, Tx
 from gateway.storage.leases import Lease, hold_in
 
@@ -55,9 +56,9 @@ class ReparentCases:
         now = self._clock.now_ms()
         async with self._db.read() as tx:
             units = await tx.rows(VERSION)
-            found = await tx.rows("SELECT value FROM cursors WHERE name = :name", name=CURSOR_NAME)
+            found = await read_cursor(tx, CURSOR_NAME)
             sources = await sources_in(tx)
-        done = Pass(*orjson.loads(found[0].value)) if found else Pass()
+        done = Pass(*orjson.loads(found.value)) if found else Pass()
         wanted = Pass(_version(str(units[0].value) if units else "", sources), day_number(now))
         if done == wanted or (units and now - units[0].at_ms < SETTLED_MS):
             return
@@ -92,7 +93,7 @@ class ReparentCases:
             now = self._clock.now_ms()
             await hold_in(tx, lease, now, self._ttl_ms)
             await place_in(tx, moved)
-            await tx.run(SAVE, name=CURSOR_NAME, value=orjson.dumps(list(reached)).decode(), at=now)
+            await keep_cursor(tx, CURSOR_NAME, orjson.dumps(list(reached)).decode(), now)
 
         await self._db.write(in_tx)
 
