@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from gateway.model.clock import DAY_MS, HOUR_MS
 from gateway.model.states import State
-from gateway.model.verdict import Effect, Finding, Verdict
+from gateway.model.verdict import Verdict
 from gateway.queue.balance import Sheet
+from gateway.queue.findings import unpack_findings
 from gateway.queue.span import ids_between
 from gateway.storage.engine import Database, Tx
 
@@ -137,8 +136,7 @@ async def _rows(tx: Tx, vendor_id: int, wanted: Wanted, first: int, end: int, li
     sql, fill = statement(wanted)
     if wanted.reasons:
         fill["reasons"] = tx.pack([(code,) for code in wanted.reasons])
-        x = tx.json_rows(("code", "text")).replace(":rows", ":reasons")
-        sql = sql.replace("{reasons}", x)
+        sql = sql.replace("{reasons}", tx.json_rows(("code", "text"), parameter="reasons"))
     if ":end" in sql:
         fill["end"] = end
     return await tx.rows(sql, vendor_id=vendor_id, first=first, limit=limit, **fill)
@@ -200,8 +198,5 @@ def _verdict(row: Any) -> Verdict:
         reason=row.reason,
         rung=row.rung,
         policy_version=row.policy_version,
-        findings=tuple(
-            Finding(code=code, effect=Effect(effect), detail=detail[0] if detail else {})
-            for code, effect, *detail in orjson.loads(row.findings)
-        ),
+        findings=unpack_findings(row.findings),
     )

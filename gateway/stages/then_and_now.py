@@ -7,16 +7,15 @@ covers the person: whoever shows a Comparison decides that.
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
 from gateway.identity.accounts import Accounts
 from gateway.identity.snapshots import Snapshots
 from gateway.model.clock import Clock, local_date
 from gateway.model.completion import Claim
 from gateway.model.errors import NotFound
 from gateway.model.person import Snapshot
-from gateway.model.verdict import Effect, Finding, Verdict
+from gateway.model.verdict import Effect, Verdict
 from gateway.queue import payloads
+from gateway.queue.findings import unpack_findings
 from gateway.security.vault import Vault
 from gateway.stages.checking import Checking
 from gateway.stages.judging import confirmed
@@ -136,10 +135,7 @@ class ThenAndNow:
 
 def _verdict(row: Any) -> Verdict:
     """The verdict on the person as it was stored; holds of course or result are not part of it."""
-    findings = tuple(
-        Finding(code=one[0], effect=Effect(one[1]), detail=one[2] if len(one) > 2 else {})
-        for one in orjson.loads(row.findings)
-    )
+    findings = unpack_findings(row.findings)
     reason = next((finding.code for finding in findings if finding.effect is Effect.HOLDS), None)
     return Verdict(
         verified=reason is None,

@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 
-import orjson
-
 from gateway.model.outcomes import Advance, Hold
-from gateway.model.verdict import Finding
+from gateway.queue.findings import pack_findings
 from gateway.stages.judging import Judged
 from gateway.storage.engine import Tx
 from gateway.storage.rows import Cell, Kind
@@ -39,7 +37,7 @@ def rows_of(judged: Sequence[Judged]) -> list[tuple[Cell, ...]]:
             j.link_version,
             j.age_ms,
             j.verdict.policy_version,
-            _findings(j.verdict.findings),
+            pack_findings(j.verdict.findings),
         )
         for j in judged
         if j.verdict is not None
@@ -50,9 +48,3 @@ async def log_in(tx: Tx, rows: Sequence[Sequence[Cell]], now_ms: int) -> None:
     """Appends the rows; none is no statement."""
     if rows:
         await tx.run(LOG_VERDICTS.format(x=tx.json_rows(*COLUMNS)), rows=tx.pack(rows), now=now_ms)
-
-
-def _findings(findings: Sequence[Finding]) -> str:
-    return orjson.dumps(
-        [[f.code, f.effect.value, f.detail] if f.detail else [f.code, f.effect.value] for f in findings]
-    ).decode()

@@ -29,9 +29,9 @@ class Tx(Protocol):
         """`run_many` of a statement that SQLAlchemy words; its wording costs some 100 us each time."""
         ...
 
-    def json_rows(self, *columns: tuple[str, Kind]) -> str:
-        """The derived table `x` that reads `:rows` (storage/rows.py)."""
-        return json_rows(self.dialect, columns)
+    def json_rows(self, *columns: tuple[str, Kind], parameter: str = "rows") -> str:
+        """The derived table `x` that reads `:rows`, or another parameter (storage/rows.py)."""
+        return json_rows(self.dialect, columns, parameter)
 
     @staticmethod
     def pack(rows: Sequence[Sequence[Cell]]) -> str:

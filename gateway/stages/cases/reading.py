@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
 from gateway.bdtx.places import department_of
 from gateway.bdtx.scope import CaseUnits, OnFile, case_unit
 from gateway.identity.case import keys_of
@@ -17,6 +15,7 @@ from gateway.model.completion import Completion
 from gateway.model.person import Snapshot
 from gateway.model.states import State
 from gateway.model.verdict import Effect, Finding
+from gateway.queue.findings import unpack_findings
 from gateway.queue.listing import ATTEMPTS, ATTEMPTS_OF, RECORD_OF
 from gateway.stages.cases.follow import claimed_unit, is_verified
 from gateway.stages.cases.laid import Row, laid
@@ -162,7 +161,7 @@ async def read_case(desk: Desk, sight: Sight, id_: int) -> Case | None:
     units = _units(sight, row, completion, current)
     if not sight.sees(units):
         return None
-    findings = _findings(verdicts[0].findings) if verdicts else ()
+    findings = unpack_findings(verdicts[0].findings) if verdicts else ()
     on_file = sight.on_file(units) if current is not None else None
     if on_file is OnFile.SHOWN and judged is not None and not sight.covers(judged.unit_code):
         on_file = OnFile.ELSEWHERE
@@ -268,13 +267,6 @@ def _near(sight: Sight, findings: Sequence[Finding]) -> NearMiss | None:
                 return None
             return NearMiss(str(finding.detail["masked"]), str(finding.detail["slip"]))
     return None
-
-
-def _findings(stored: str) -> tuple[Finding, ...]:
-    return tuple(
-        Finding(code=code, effect=Effect(effect), detail=detail[0] if detail else {})
-        for code, effect, *detail in orjson.loads(stored)
-    )
 
 
 def _record(row: Any, id_: int) -> Record:
