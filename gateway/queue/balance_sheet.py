@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from gateway.model.course_number import course_number
 from gateway.queue.balance import Sheet
+from gateway.queue.vendors import names_in
 from gateway.storage.engine import Database
 
 BY = ("vendor", "course", "day")
@@ -59,7 +60,7 @@ async def sheets(
     has_course = "course" in by
     found: dict[Key, Sheet] = {}
     async with db.read() as tx:
-        names = {row.id: row.name for row in await tx.rows("SELECT id, name FROM vendors")}
+        names = await names_in(tx)
 
         def sheet(row: Any) -> Sheet:
             key = Key(names[row.vendor_id], row.course if has_course else None, row.day or None)

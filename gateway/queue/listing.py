@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from gateway.model.errors import NotFound
 from gateway.model.states import State
-from gateway.model.verdict import Effect, Finding
+from gateway.model.verdict import Finding
+from gateway.queue.findings import unpack_findings
+from gateway.queue.vendors import names_in
 from gateway.storage.engine import Database, Tx
 
 PAGE = 50
@@ -20,7 +20,6 @@ ATTEMPTS = 50  # of the latest; a long outage leaves hundreds
 
 _COLUMNS = """d.id, d.vendor_id, d.event_id, d.revision, d.kind, d.state, d.reason, d.owner, d.tries,
        d.received_at_ms, d.changed_at_ms, d.due_at_ms, d.superseded_by, d.unknown_since_ms, d.record_id"""
-VENDORS = "SELECT id, name FROM vendors"
 ATTEMPTS_OF = """
 SELECT at_ms, stage, trigger, outcome, to_state, http_status, duration_ms, late, request_hash
 FROM attempts WHERE delivery_id = :id ORDER BY id DESC LIMIT :limit"""
@@ -121,7 +120,7 @@ class Detail:
 async def list_deliveries(db: Database, wanted: Filter, *, after: int = 0, limit: int = PAGE) -> list[Line]:
     """0..limit deliveries with an id above `after`, ordered by id."""
     async with db.read() as tx:
-        names = await _names(tx)
+        names = await names_in(tx)
         rows = await _page(tx, wanted, after, limit)
     return [_line(row, names) for row in rows]
 
@@ -132,7 +131,7 @@ async def latest_deliveries(
     """0..limit deliveries with an id below `before`, newest first."""
     sql, fill = page_of(wanted, newest_first=True)
     async with db.read() as tx:
-        names = await _names(tx)
+        names = await names_in(tx)
         rows = await tx.rows(sql, **fill, after=before or 2**62, limit=limit)
     return [_line(row, names) for row in rows]
 
@@ -140,7 +139,7 @@ async def latest_deliveries(
 async def read_deliveries(db: Database, ids: Sequence[int]) -> list[Line]:
     """Those among `ids` that exist, newest first."""
     async with db.read() as tx:
-        names = await _names(tx)
+        names = await names_in(tx)
         x = tx.json_rows(("id", "int"))
         sql = f"SELECT {_COLUMNS} FROM {x} JOIN deliveries d ON d.id = x.id ORDER BY d.id DESC"
         rows = await tx.rows(sql, rows=tx.pack([(id_,) for id_ in sorted(set(ids))]))
@@ -184,7 +183,7 @@ async def find_delivery(db: Database, id_: int) -> Detail:
         attempts = await tx.rows(ATTEMPTS_OF, id=id_, limit=ATTEMPTS)
         waits = await tx.rows("SELECT kind, key FROM waits WHERE delivery_id = :id ORDER BY kind, key", id=id_)
         superseded_by = row.superseded_by or await _successor(tx, row)
-        names = await _names(tx)
+        names = await names_in(tx)
     is_held = row.state == State.HELD  # waits of an earlier hold mean nothing any more
     return Detail(
         line=_line(row, names),
@@ -214,11 +213,6 @@ async def _successor(tx: Tx, row: Any) -> int | None:
         return None
     [found] = await tx.rows(sql, **fill)
     return None if found.id == row.id else found.id
-
-
-async def _names(tx: Tx) -> dict[int, str]:
-    # Not joined: with a join the planner may walk the deliveries by vendor and sort them all.
-    return {row.id: row.name for row in await tx.rows(VENDORS)}
 
 
 async def _page(tx: Tx, wanted: Filter, after: int, limit: int) -> Sequence[Any]:
@@ -301,12 +295,14 @@ def _record(row: Any, delivery_id: int) -> Record:
 
 
 def _verdict(row: Any) -> LastVerdict:
-    findings = tuple(
-        Finding(code=code, effect=Effect(effect), detail=detail[0] if detail else {})
-        for code, effect, *detail in orjson.loads(row.findings)
-    )
     return LastVerdict(
-        row.at_ms, bool(row.verified), row.reason, row.rung, row.age_ms, row.policy_version, findings
+        row.at_ms,
+        bool(row.verified),
+        row.reason,
+        row.rung,
+        row.age_ms,
+        row.policy_version,
+        unpack_findings(row.findings),
     )
 
 

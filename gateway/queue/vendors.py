@@ -124,6 +124,11 @@ async def read_vendors(db: Database, vault: Vault, clock: Clock) -> list[Vendor]
     ]
 
 
+async def names_in(tx: Tx) -> dict[int, str]:
+    """Vendor id -> name, for lists: joined, the planner may walk deliveries by vendor and sort them all."""
+    return {row.id: row.name for row in await tx.rows("SELECT id, name FROM vendors")}
+
+
 async def secrets_of(db: Database, vendor_id: int) -> list[dict[str, int | None]]:
     """When each secret was made, expires and was last used (to the minute), newest first."""
     async with db.read() as tx:

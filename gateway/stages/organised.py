@@ -18,7 +18,7 @@ from gateway.identity.vendor_view import fold
 from gateway.model.completion import Completion
 from gateway.model.errors import NotFound
 from gateway.model.roles import RoleName, may
-from gateway.stages.cases.failures import vendor_names
+from gateway.queue.vendors import names_in
 from gateway.stages.cases.opened import open_all
 from gateway.stages.cases.sight import Desk
 
@@ -67,7 +67,7 @@ async def organised(desk: Desk, units: Units, viewer: Viewer, today: date) -> li
     """The courses that the viewer's unit runs, by title; none for any other role."""
     own = [one for one in await read_courses(desk.db) if _is_own(units, viewer, one, today)]
     async with desk.db.read() as tx:
-        names = await vendor_names(tx)
+        names = await names_in(tx)
         x = tx.json_rows(("vendor_id", "int"), ("course_key", "text"))
         keys = [(one.vendor_id, one.course_key) for one in own]
         rows = await tx.rows(STATES_OF.format(x=x), rows=tx.pack(keys)) if keys else []

@@ -11,9 +11,12 @@ from typing import Any
 from gateway.bdtx.places import Within
 from gateway.identity.masking import mask
 from gateway.model.completion import Completion
+from gateway.queue.vendors import names_in
+from gateway.stages.cases.follow import CURSOR_NAME
 from gateway.stages.cases.opened import open_all
 from gateway.stages.cases.sight import Desk, Sight
-from gateway.storage.engine import Database, Tx
+from gateway.storage.cursors import read_cursor
+from gateway.storage.engine import Database
 
 PAGE = 50
 EXPORTED = 20_000  # rows of one file; a list that is longer is cut, and says so
@@ -28,7 +31,6 @@ FROM cases c JOIN deliveries d ON d.id = c.delivery_id
 WHERE {where} {vendor} c.reason = :reason AND c.settled = 0 AND c.delivery_id < :before
 ORDER BY c.delivery_id DESC LIMIT :limit"""
 _NEWEST = 2**62
-AS_OF = "SELECT at_ms FROM cursors WHERE name = 'cases'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ async def lines(
     async with desk.db.read() as tx:
         sql = LINES.format(where=where, vendor="c.vendor_id = :vendor_id AND" if vendor_id is not None else "")
         rows = await tx.rows(sql, **fill, reason=reason, before=before or _NEWEST, limit=size)
-        vendors = await vendor_names(tx)
+        vendors = await names_in(tx)
     sent: Mapping[int, Completion] = {}
     if sight.may("case.values_sent"):  # whose the case is decides who sees what was sent; the limit says that
         sent = await open_all(desk, rows)
@@ -117,8 +119,8 @@ async def lines(
 async def as_of(db: Database) -> int | None:
     """Up to when the lists have followed the queue; None before the first time."""
     async with db.read() as tx:
-        found = await tx.rows(AS_OF)
-    return found[0].at_ms if found else None
+        found = await read_cursor(tx, CURSOR_NAME)
+    return found.at_ms if found else None
 
 
 def where_of(limit: Within, prefix: str = "") -> tuple[str, dict[str, str]]:
@@ -133,10 +135,6 @@ def among(limit: Within) -> tuple[str, dict[str, str]]:
     if limit.column is None or limit.code is None:
         return "", {}
     return f"c.{limit.column} || '' = :scope AND", {"scope": limit.code}
-
-
-async def vendor_names(tx: Tx) -> dict[int, str]:
-    return {row.id: row.name for row in await tx.rows("SELECT id, name FROM vendors")}
 
 
 def _line(row: Any, vendors: Mapping[int, str], sent: Completion | None) -> Line:

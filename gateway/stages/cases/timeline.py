@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.model.completion import Completion
-from gateway.stages.cases.failures import among, vendor_names
+from gateway.queue.vendors import names_in
+from gateway.stages.cases.failures import among
 from gateway.stages.cases.opened import open_all
 from gateway.stages.cases.reading import Case
 from gateway.stages.cases.sight import Desk, Sight
@@ -53,7 +54,7 @@ async def timeline(desk: Desk, sight: Sight, case: Case) -> tuple[Other, ...]:
             if key is not None:
                 sql = BY[column].format(where=where)
                 found |= {r.delivery_id: r for r in await tx.rows(sql, **fill, key=key, limit=LONGEST)}
-        vendors = await vendor_names(tx)
+        vendors = await names_in(tx)
         found.pop(case.id, None)
         newest = sorted(found.values(), key=lambda row: -row.delivery_id)[:LONGEST]
     sent = await open_all(desk, newest) if sight.may("case.values_sent") else {}

@@ -12,8 +12,9 @@ from typing import Any
 from gateway.bdtx.places import Within
 from gateway.identity.identifier import read
 from gateway.identity.masking import mask
+from gateway.queue.vendors import names_in
 from gateway.stages.cases import keys
-from gateway.stages.cases.failures import among, vendor_names
+from gateway.stages.cases.failures import among
 from gateway.stages.cases.opened import open_all
 from gateway.stages.cases.sight import Desk, Sight
 from gateway.storage.audit import append
@@ -75,7 +76,7 @@ async def search(desk: Desk, sight: Sight, limit: Within, kind: Kind, typed: str
     where, fill = among(limit)
     async with desk.db.read() as tx:
         rows = await _rows(desk, tx, where, fill, kind, typed) if typed else []
-        vendors = await vendor_names(tx)
+        vendors = await names_in(tx)
     newest = sorted({row.delivery_id: row for row in rows}.values(), key=lambda row: -row.delivery_id)[:LONGEST]
     sent = await open_all(desk, newest) if sight.may("case.values_sent") else {}
     await _note(desk, sight, kind, len(newest))
